@@ -1,0 +1,93 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Targets are listed bottom up; each imports only targets above it in this list. `make lint` checks the edges.
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], fixtures: Bool = false) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.byName(name: name)] + dependencies,
+        exclude: fixtures ? ["Fixtures"] : [], swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "ring",
+    products: [
+        .executable(name: "ring-shard", targets: ["ring-shard"]),
+        .executable(name: "ring-api", targets: ["ring-api"]),
+        .executable(name: "ring-bench", targets: ["ring-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .target(name: "CRingProto", dependencies: ["CProtobufC"]),
+        .target(
+            name: "CKernels",
+            // A debug build passes -O0 to C, which makes these loops some fifty times slower.
+            cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))],
+            linkerSettings: [.linkedLibrary("m")]),
+
+        // Values
+        module("Wire", ["CRingProto", "CXXHash"]),
+        module("Tensors", ["CKernels", "COpenBLAS"]),
+
+        // Plumbing
+        module("RingTransport", ["Wire", logging]),
+        module("Weights", ["Tensors", "CXXHash"]),
+        module("Sampling", ["Tensors"]),
+
+        // Domain
+        module("Text", ["CPCRE2"]),
+        module("Models", ["Tensors", "Weights"]),
+
+        // Services
+        module(
+            "RingAPI",
+            ["Wire", "RingTransport", "Text", logging, lifecycle, hummingbird]),
+        module("RingShard", ["Wire", "RingTransport", "Tensors", "Weights", "Models", "Sampling", logging, lifecycle]),
+
+        // Programs
+        .executableTarget(
+            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Wire", arguments, logging, lifecycle], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Wire", arguments, logging, lifecycle],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ring-bench", dependencies: ["Wire", "RingTransport", arguments, logging], swiftSettings: swiftSettings),
+
+        tests("CKernels"),
+        tests("Wire"),
+        tests("Tensors"),
+        tests("RingTransport", ["Wire"]),
+        tests("Weights", ["Tensors"]),
+        tests("Sampling", ["Tensors"]),
+        tests("Text", fixtures: true),
+        tests("Models", ["Tensors", "Weights"], fixtures: true),
+        tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
+        tests("RingAPI", ["Wire", "Text"]),
+    ]
+)
