@@ -57,8 +57,8 @@ let package = Package(
 
         // Plumbing
         module("RingTransport", ["Wire", logging]),
-        module("Weights", ["Tensors", "CXXHash"]),
-        module("Sampling", ["Tensors"]),
+        module("Weights", ["CKernels", "CXXHash"]),
+        module("Sampling", ["CKernels"]),
 
         // Domain
         module("Text", ["CPCRE2"]),
@@ -83,8 +83,8 @@ let package = Package(
         tests("Wire"),
         tests("Tensors"),
         tests("RingTransport", ["Wire"]),
-        tests("Weights", ["Tensors"]),
-        tests("Sampling", ["Tensors"]),
+        tests("Weights"),
+        tests("Sampling"),
         tests("Text", fixtures: true),
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
