@@ -12,6 +12,8 @@ let swiftSettings: [SwiftSetting] = [
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -62,12 +64,13 @@ let package = Package(
 
         // Domain
         module("Text", ["CPCRE2"]),
+        module("Cluster", ["Wire"]),
         module("Models", ["Tensors", "Weights"]),
 
         // Services
         module(
             "RingAPI",
-            ["Wire", "RingTransport", "Text", logging, lifecycle, hummingbird]),
+            ["Wire", "RingTransport", "Cluster", "Text", logging, lifecycle, hummingbird, nio, nioPosix]),
         module("RingShard", ["Wire", "RingTransport", "Tensors", "Weights", "Models", "Sampling", logging, lifecycle]),
 
         // Programs
@@ -88,6 +91,7 @@ let package = Package(
         tests("Text", fixtures: true),
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
-        tests("RingAPI", ["Wire", "Text"]),
+        tests("Cluster", ["Wire"]),
+        tests("RingAPI", ["Wire", "Cluster", "Text"]),
     ]
 )
