@@ -143,10 +143,12 @@ public struct Step: Equatable, Sendable {
     public var checksum: UInt64
     /// Columns of the payload; 0 before the embedding.
     public var hiddenSize: UInt32
+    /// Spent in layers so far, over all shards.
+    public var computeNanoseconds: UInt64
 
     public init(
         epoch: UInt64, stepID: UInt64, nextLayer: UInt32 = 0, hops: UInt32 = 0, runs: [SequenceRun], checksum: UInt64 = 0,
-        hiddenSize: UInt32 = 0
+        hiddenSize: UInt32 = 0, computeNanoseconds: UInt64 = 0
     ) {
         self.epoch = epoch
         self.stepID = stepID
@@ -155,6 +157,7 @@ public struct Step: Equatable, Sendable {
         self.runs = runs
         self.checksum = checksum
         self.hiddenSize = hiddenSize
+        self.computeNanoseconds = computeNanoseconds
     }
 
     /// Tokens over all runs: the rows of the payload.
@@ -233,12 +236,17 @@ public struct StepResult: Equatable, Sendable {
     public var stepID: UInt64
     public var hops: UInt32
     public var runs: [RunResult]
+    /// Spent in embedding, layers, head and sampling over all shards.
+    public var computeNanoseconds: UInt64
 
-    public init(epoch: UInt64, stepID: UInt64, hops: UInt32 = 0, runs: [RunResult]) {
+    public init(
+        epoch: UInt64, stepID: UInt64, hops: UInt32 = 0, runs: [RunResult], computeNanoseconds: UInt64 = 0
+    ) {
         self.epoch = epoch
         self.stepID = stepID
         self.hops = hops
         self.runs = runs
+        self.computeNanoseconds = computeNanoseconds
     }
 }
 
