@@ -1,9 +1,11 @@
-// The numeric kernels of a shard: matrix × rows, norms, rotary embedding, attention, activations, conversions, and the worker pool they run on.
+// The numeric kernels of a shard: matrix × rows, norms, rotary embedding, attention, activations, conversions, and the
+// worker pool they run on.
 //
-// One canon of arithmetic. For given inputs every function returns the same bits on every instruction set (portable C, AVX2, AVX-512,
-// NEON), with any number of threads, and for a row alone or among many: sums along an axis are kept in a fixed number of lanes that are
-// filled and folded in a fixed order, products are fused (fma) everywhere or nowhere, and work is split over outputs, never over a sum.
-// A ring may therefore mix machines, cut its prompts anywhere and rebuild a lost cache by replay, and answer alike.
+// One canon of arithmetic. For given inputs every function returns the same bits on every instruction set (portable C,
+// AVX2, AVX-512, NEON), with any number of threads, and for a row alone or among many: sums along an axis are kept in a
+// fixed number of lanes that are filled and folded in a fixed order, products are fused (fma) everywhere or nowhere, and
+// work is split over outputs, never over a sum. A ring may therefore mix machines, cut its prompts anywhere and rebuild a
+// lost cache by replay, and answer alike. Of a NaN only that it is one is the same everywhere, not its bits.
 //
 // Shapes are written [slowest, …, fastest]; all arrays are contiguous row-major unless a stride is named.
 #ifndef CKERNELS_H
@@ -17,7 +19,7 @@
 extern "C" {
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------------------
 // Instruction sets (dispatch.c)
 
 typedef enum {
@@ -29,31 +31,37 @@ typedef enum {
 
 // Whether this processor and this build can run `isa`.
 bool ck_isa_available(ck_isa isa);
-// The instruction set in use: the best available one, unless the environment variable RING_ISA (portable, avx2, avx512, neon) or ck_isa_use() forces a lower one.
+// The instruction set in use: the best available one, unless the environment variable RING_ISA (portable, avx2, avx512,
+// neon) or ck_isa_use() chose another.
 ck_isa ck_isa_current(void);
 // Makes every later call use `isa`; false (and no change) when it is not available. Not to be called while kernels run.
 bool ck_isa_use(ck_isa isa);
 const char *ck_isa_name(ck_isa isa);
+// NULL when RING_ISA is unset or names an available instruction set, otherwise what is wrong with it, as a static string.
+// A program says so at its start; without that the variable is passed over.
+const char *ck_isa_problem(void);
 
-// ---------------------------------------------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------------------
 // Worker pool (pool.c)
 
 typedef struct ck_pool ck_pool;
 
-// A pool of `threads` workers, the caller of a kernel being worker 0. 1 starts no thread. NULL when threads cannot be started or the count is not in 1…CK_POOL_THREADS_MAX.
+// A pool of `threads` workers, the caller of a kernel being worker 0. 1 starts no thread. NULL when threads cannot be
+// started or the count is not in 1…CK_POOL_THREADS_MAX.
 #define CK_POOL_THREADS_MAX 256
 ck_pool *ck_pool_create(uint32_t threads);
 // Ends the workers and waits for them. NULL is allowed.
 void ck_pool_destroy(ck_pool *pool);
+// The workers of a pool, the caller included; 1 for NULL.
 uint32_t ck_pool_threads(const ck_pool *pool);
 
-// Runs body(context, item) for every item in 0 ..< items over the pool's workers and returns when all are done. A NULL pool runs them here.
-// One caller at a time per pool.
+// Runs body(context, item) for every item in 0 ..< items over the pool's workers and returns when all are done. A NULL
+// pool runs them here. One caller at a time per pool; a body does not run the pool it runs on.
 typedef void (*ck_pool_body)(void *context, size_t item);
 void ck_pool_run(ck_pool *pool, size_t items, ck_pool_body body, void *context);
 
-// ---------------------------------------------------------------------------------------------------------------------------------
-// Element types and matrices
+// ---------------------------------------------------------------------------------------------------------------------
+// Element types and matrices (matrix.c, matmul.c)
 
 typedef enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2 } ck_float_type;
 
@@ -64,52 +72,64 @@ typedef enum {
     CK_FORMAT_AFFINE = 3,  // MLX affine: unsigned `bits`-wide elements, value = scale · q + bias for each group
 } ck_format;
 
-// A weight matrix [outputs, inputs] as a checkpoint stores it. Every pointer is 64-byte aligned and readable for 64 bytes past its end.
+// Inputs of the widest matrix: more than twice the widest layer of published models.
+#define CK_INPUTS_MAX 131072
+
+// A weight matrix [outputs, inputs] as a checkpoint stores it. Every pointer is 64-byte aligned and readable for 64 bytes
+// past its end.
 typedef struct {
     ck_format format;
     uint32_t outputs;
-    uint32_t inputs;
-    const void *weights;        // float formats: [outputs, inputs]; affine: little-endian bit stream per row, [outputs, inputs · bits / 32] uint32
+    uint32_t inputs;      // 1 … CK_INPUTS_MAX; affine: a multiple of group
+    const void *weights;  // float formats: [outputs, inputs]; affine: a little-endian bit stream per row,
+                          // [outputs, inputs · bits / 32] uint32
     // Affine only:
-    uint32_t bits;              // 4 or 8
-    uint32_t group;             // 32, 64 or 128 inputs share a scale and a bias
-    ck_float_type scale_type;   // of scales and biases
-    const void *scales;         // [outputs, inputs / group]
-    const void *biases;         // [outputs, inputs / group]
+    uint32_t bits;             // 2, 3, 4, 5, 6 or 8; 4 and 8 run at full speed
+    uint32_t group;            // 32, 64 or 128 inputs share a scale and a bias
+    ck_float_type scale_type;  // of scales and biases
+    const void *scales;        // [outputs, inputs / group]
+    const void *biases;        // [outputs, inputs / group]
 } ck_matrix;
 
 typedef enum {
     CK_ACTIVATIONS_F32 = 0,   // float activations throughout: the exact mode
-    CK_ACTIVATIONS_INT8 = 1,  // affine matrices multiply int8-quantised activations (one scale per row and group); float matrices stay in float
+    CK_ACTIVATIONS_INT8 = 1,  // affine matrices multiply activations quantised to int8 (one scale per row and group);
+                              // float matrices stay in float
 } ck_activations;
 
 // NULL when this matrix can be multiplied here, otherwise what is wrong with it, as a static string.
 const char *ck_matrix_problem(const ck_matrix *matrix);
 
-// Scratch bytes ck_matmul needs for `rows` rows of `inputs` columns (quantised activations, group sums); 64-byte aligned.
+// Scratch bytes ck_matmul needs for `rows` rows of `inputs` columns (quantised activations, group sums, unpacked
+// weights); 64-byte aligned.
 size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs);
 
-// y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v or gate/up.
-// x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or [matrices[m]->outputs] float32.
+// y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v or
+// gate/up. x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or
+// [matrices[m]->outputs] float32. With int8 activations a group of x that holds an infinity or a NaN gives NaN.
 typedef struct {
     const ck_matrix *matrix;
     const float *bias;
     float *output;
 } ck_product;
-void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows, ck_activations activations, void *scratch);
+void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows,
+               ck_activations activations, void *scratch);
 
-// Rows `ids` of a matrix as float32, for the embedding: out[r, :] = matrix[ids[r], :]. Every id is below matrix->outputs (the caller checks).
+// Rows `ids` of a matrix as float32, for the embedding: out[r, :] = matrix[ids[r], :]. Every id is below matrix->outputs
+// (the caller checks).
 void ck_gather_rows(const ck_matrix *matrix, const uint32_t *ids, size_t rows, float *out);
 
-// ---------------------------------------------------------------------------------------------------------------------------------
-// Row operations, all on float32
+// ---------------------------------------------------------------------------------------------------------------------
+// Row operations, all on float32 (rows.c, logits.c, convert.c)
 
 // out[r, i] = x[r, i] / sqrt(mean_i(x[r, i]²) + epsilon) · weight[i]. out may be x.
-void ck_rms_norm(ck_pool *pool, const float *x, const float *weight, float epsilon, size_t rows, size_t columns, float *out);
+void ck_rms_norm(ck_pool *pool, const float *x, const float *weight, float epsilon, size_t rows, size_t columns,
+                 float *out);
 
-// Rotates the first `rotary` of each head's head_dim columns in place. x is [rows, heads, head_dim]; cosines and sines are [rows, rotary / 2].
-// interleaved: pairs are (2i, 2i+1), otherwise (i, i + rotary/2).
-void ck_rope(ck_pool *pool, float *x, const float *cosines, const float *sines, size_t rows, size_t heads, size_t head_dim, size_t rotary, bool interleaved);
+// Rotates the first `rotary` of each head's head_dim columns in place. x is [rows, heads, head_dim]; cosines and sines
+// are [rows, rotary / 2]. interleaved: pairs are (2i, 2i+1), otherwise (i, i + rotary/2).
+void ck_rope(ck_pool *pool, float *x, const float *cosines, const float *sines, size_t rows, size_t heads,
+             size_t head_dim, size_t rotary, bool interleaved);
 
 // out[i] = silu(gate[i]) · up[i]. out may be gate or up.
 void ck_silu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out);
@@ -117,7 +137,7 @@ void ck_silu_multiply(ck_pool *pool, const float *gate, const float *up, size_t 
 // out[i] = a[i] + b[i]. out may be a or b.
 void ck_add(ck_pool *pool, const float *a, const float *b, size_t count, float *out);
 
-// Largest value and its lowest index, and log Σ exp over a row of logits.
+// Largest value and its lowest index, and log Σ exp over a row of logits. −∞ is a logit like any other.
 typedef struct {
     float maximum;
     uint32_t maximum_index;
@@ -129,18 +149,18 @@ ck_logits_summary ck_summarize_logits(const float *logits, size_t count);
 void ck_convert_from_f32(ck_float_type type, const float *from, size_t count, void *to);
 void ck_convert_to_f32(ck_float_type type, const void *from, size_t count, float *to);
 
-// ---------------------------------------------------------------------------------------------------------------------------------
-// Attention over a paged cache
+// ---------------------------------------------------------------------------------------------------------------------
+// Attention over a paged cache (attention.c)
 
 // Tokens in a block of the KV cache. 64 rows of a head fit the first-level cache at head dimension 128 in f16 (16 KiB).
 #define CK_KV_BLOCK_TOKENS 64
 
-// Writes one token's keys (or values) [kv_heads, head_dim] float32 into slot `slot` (0 ..< CK_KV_BLOCK_TOKENS) of a block [kv_heads, CK_KV_BLOCK_TOKENS, head_dim] of `type`
-// (CK_F32 or CK_F16).
+// Writes one token's keys (or values) [kv_heads, head_dim] float32 into slot `slot` (0 ..< CK_KV_BLOCK_TOKENS) of a block
+// [kv_heads, CK_KV_BLOCK_TOKENS, head_dim] of `type` (CK_F32 or CK_F16).
 void ck_kv_store(ck_float_type type, const float *token, size_t kv_heads, size_t head_dim, uint32_t slot, void *block);
 
-// What one row attends to: tokens first_token ..< token_count of its sequence, its own included, through tables of block pointers
-// (token t lies in block t / CK_KV_BLOCK_TOKENS). Each block is [kv_heads, CK_KV_BLOCK_TOKENS, head_dim].
+// What one row attends to: tokens first_token ..< token_count of its sequence, its own included, through tables of block
+// pointers (token t lies in block t / CK_KV_BLOCK_TOKENS). Each block is [kv_heads, CK_KV_BLOCK_TOKENS, head_dim].
 typedef struct {
     const void *const *key_blocks;
     const void *const *value_blocks;
@@ -148,11 +168,13 @@ typedef struct {
     uint32_t token_count;  // > first_token
 } ck_attention_row;
 
-// out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block by block with an online softmax, so memory does not grow
-// with the context. queries is [rows, heads, head_dim], out [rows, heads, value_dim]; heads is a multiple of kv_heads.
-// Value blocks are [kv_heads, CK_KV_BLOCK_TOKENS, value_dim].
-void ck_attention(ck_pool *pool, ck_float_type type, const float *queries, const ck_attention_row *rows, size_t row_count, size_t heads, size_t kv_heads, size_t head_dim,
-                  size_t value_dim, float scale, float *out);
+// out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block by
+// block with an online softmax, so memory does not grow with the context. queries is [rows, heads, head_dim], out
+// [rows, heads, value_dim]; heads is a multiple of kv_heads. Value blocks are [kv_heads, CK_KV_BLOCK_TOKENS, value_dim];
+// `type` is CK_F32 or CK_F16.
+void ck_attention(ck_pool *pool, ck_float_type type, const float *queries, const ck_attention_row *rows,
+                  size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
+                  float *out);
 
 #ifdef __cplusplus
 }
