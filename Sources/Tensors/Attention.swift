@@ -1,0 +1,84 @@
+// Attention of the rows of a step to blocks of cached keys and values.
+
+internal import CKernels
+
+/// A block of cached keys (or values): `[heads, tokens, dimension]` for a fixed number of tokens.
+public enum CacheBlock {
+    /// Tokens in a block.
+    public static let tokens = Int(CK_KV_BLOCK_TOKENS)
+
+    /// Writes the keys (or values) of one token, `[heads, dimension]`, into slot 0 ..< ``tokens`` of a block.
+    /// - Parameter type: of the block; float32 or float16.
+    public static func store(
+        _ token: UnsafePointer<Float>, heads: Int, dimension: Int, slot: Int, type: FloatType,
+        in block: UnsafeMutableRawPointer
+    ) {
+        ck_kv_store(type.kernelType, token, heads, dimension, UInt32(slot), block)
+    }
+}
+
+/// What each row of a step attends to.
+public struct AttentionRows {
+    public let count: Int
+    private let rows: UnsafeMutablePointer<ck_attention_row>
+
+    /// Room for `count` rows, in the arena of `compute`. Each is set before use.
+    public init(count: Int, in compute: Compute) throws(TensorError) {
+        let bytes = count * MemoryLayout<ck_attention_row>.stride
+        self.count = count
+        self.rows = try compute.arena.allocate(bytes: bytes).bindMemory(to: ck_attention_row.self, capacity: count)
+    }
+
+    /// Lets `row` attend to `tokens` of its sequence, its own included, not empty.
+    ///
+    /// - Parameters:
+    ///   - keys: the sequence's blocks of keys, in order; the first holds token 0.
+    ///   - values: the same of values.
+    public func set(
+        _ row: Int, keys: UnsafePointer<UnsafeRawPointer?>, values: UnsafePointer<UnsafeRawPointer?>, tokens: Range<Int>
+    ) {
+        precondition(0..<count ~= row && !tokens.isEmpty, "row \(row) of \(count) attends to tokens \(tokens)")
+        (rows + row).initialize(
+            to: ck_attention_row(
+                key_blocks: keys, value_blocks: values, first_token: UInt32(tokens.lowerBound),
+                token_count: UInt32(tokens.upperBound)))
+    }
+
+    /// softmax(scale · q Kᵀ) V for each row and head of `queries`, `[rows, heads, shape.keyDimension]`.
+    ///
+    /// Query head h reads the cached head h · shape.heads / heads.
+    /// - Returns: `[rows, heads · shape.valueDimension]`.
+    public func attend(
+        queries: Tensor, heads: Int, cache shape: CacheShape, type: FloatType, scale: Float
+    ) throws(TensorError) -> Tensor {
+        let compute = queries.compute
+        precondition(queries.rows == count && queries.columns == heads * shape.keyDimension, "a query for each row and head")
+        precondition(heads % shape.heads == 0, "query heads share cached heads evenly")
+        let output = try Tensor(rows: count, columns: heads * shape.valueDimension, in: compute)
+        ck_attention(
+            compute.pool.pool, type.kernelType, queries.elements, rows, count, heads, shape.heads, shape.keyDimension,
+            shape.valueDimension, scale, output.elements)
+        return output
+    }
+}
+
+/// What a layer keeps of each token.
+public struct CacheShape: Sendable, Equatable {
+    /// Heads of keys, and of values.
+    public var heads: Int
+    /// Columns of a head's key.
+    public var keyDimension: Int
+    /// Columns of a head's value.
+    public var valueDimension: Int
+
+    public init(heads: Int, keyDimension: Int, valueDimension: Int) {
+        self.heads = heads
+        self.keyDimension = keyDimension
+        self.valueDimension = valueDimension
+    }
+
+    /// Bytes of a token's keys and values.
+    public func bytesPerToken(as type: FloatType) -> Int {
+        heads * (keyDimension + valueDimension) * type.bytes
+    }
+}
