@@ -14,6 +14,9 @@ public protocol TokenGenerator: Sendable {
 
     /// The state of the ring at this moment.
     func status() -> RingStatus
+
+    /// Longest sequence, prompt and answer together, in tokens.
+    var contextTokensMax: Int { get }
 }
 
 /// One sequence to generate.

@@ -1,0 +1,66 @@
+# Everything a user or developer runs. `make demo` and `make test` start from a bare Debian or Ubuntu with Swift installed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+MODEL ?= examples/model
+PROMPT ?= What is 2+2?
+VENV := .venv
+BUILD := .build/release
+
+# Debian packages: libraries with their headers, and what the demo and the tests call.
+PACKAGES := libprotobuf-c-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
+TEST_PACKAGES := python3-venv
+
+.PHONY: help packages test-packages build demo serve test unit-test end-to-end-test lint format proto bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Two shards and the API on this machine answer PROMPT="…", then all stops
+	@MODEL="$(MODEL)" BIN="$(BUILD)" examples/two-shards/demo.sh "$(PROMPT)"
+
+serve: build ## The same ring stays up, with a curl line to paste; Ctrl-C stops it
+	@MODEL="$(MODEL)" BIN="$(BUILD)" examples/two-shards/serve.sh
+
+test: unit-test end-to-end-test ## Every test, from a bare machine to green
+
+packages: ## Install the Debian packages that are missing
+	@tools/install-packages.sh $(PACKAGES)
+
+test-packages: packages
+	@tools/install-packages.sh $(TEST_PACKAGES)
+
+build: packages ## Build the daemons in release
+	$(SWIFT) build -c release
+
+unit-test: packages ## The tests written in Swift
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build
+
+end-to-end-test: test-packages build $(VENV)/.installed ## Real processes on free ports, asked by the openai client
+	$(VENV)/bin/python -m pytest Tests/EndToEnd -q
+
+$(VENV)/.installed: Tests/EndToEnd/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/EndToEnd/requirements.txt
+	@touch $@
+
+lint: packages ## Format, imports between targets, and the house rules
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	tools/check-style.sh
+	$(SWIFT) build -c release --explicit-target-dependency-import-check error
+
+format: ## Format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+proto: packages ## Generate the C of proto/ring.proto anew
+	@tools/install-packages.sh protobuf-c-compiler
+	proto/generate.sh
+
+bench: build ## What a hop of the ring costs, on this machine
+	$(BUILD)/ring-bench hop --model $(MODEL)
+
+clean: ## Remove everything that was built
+	rm -rf .build $(VENV) .bench

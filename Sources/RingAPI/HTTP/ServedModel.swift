@@ -1,0 +1,61 @@
+// The model that a ring serves, as the API needs it: names, sizes, tokenizer, chat template, end-of-text tokens.
+
+import Foundation
+import Text
+
+public struct ServedModel: Sendable {
+    /// As given to `-m`.
+    public let path: String
+    /// The directory's last component: what clients call it.
+    public let name: String
+    public let card: ModelCard
+    let defaults: GenerationDefaults
+    /// Absent when the directory has no tokenizer.json: only token ids are then taken and given.
+    let tokenizer: Tokenizer?
+    let chatTemplate: ChatTemplate?
+    /// Tokens that end a text.
+    let endOfTextTokens: Set<UInt32>
+    /// When it was opened, in seconds since 1970.
+    let created: Int
+
+    /// - Throws: ``ModelError`` or ``TokenizerError`` with a sentence that names the file.
+    public init(directory: String) throws {
+        let url = URL(fileURLWithPath: directory)
+        guard (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
+            throw ModelError("there is no model directory at \(directory)")
+        }
+        let configuration = url.appendingPathComponent("config.json")
+        guard let json = try? Data(contentsOf: configuration) else {
+            throw ModelError("\(directory) is no model directory: config.json is missing or cannot be read")
+        }
+        path = directory
+        name = url.standardizedFileURL.lastPathComponent
+        card = try ModelCard(configurationJSON: json, path: configuration.path)
+        defaults = try Self.readDefaults(url.appendingPathComponent("generation_config.json"))
+        let hasTokenizer = FileManager.default.fileExists(atPath: url.appendingPathComponent("tokenizer.json").path)
+        let tokenizer = hasTokenizer ? try Tokenizer(modelDirectory: directory) : nil
+        self.tokenizer = tokenizer
+        chatTemplate = try tokenizer?.chatTemplate.map {
+            try ChatTemplate(source: $0, specialTokens: tokenizer?.specialTokens ?? [:])
+        }
+        var ends = Set(card.endOfTextTokens + defaults.endOfTextTokens)
+        if let end = tokenizer?.eosToken.flatMap({ tokenizer?.id(of: $0) }) { ends.insert(end) }
+        endOfTextTokens = ends
+        created = Int(Date().timeIntervalSince1970)
+    }
+
+    private static func readDefaults(_ url: URL) throws -> GenerationDefaults {
+        guard let json = try? Data(contentsOf: url) else { return GenerationDefaults() }
+        do {
+            return try JSONDecoder().decode(GenerationDefaults.self, from: json)
+        } catch {
+            throw ModelError("\(url.path) cannot be read: \(error)")
+        }
+    }
+
+    /// Checks the name that a client asks for; none and `default_model` mean the one there is.
+    func check(requested: String?) throws(APIError) {
+        guard let requested, requested != "default_model", requested != name, requested != path else { return }
+        throw .modelNotFound(requested, served: name)
+    }
+}
