@@ -1,0 +1,85 @@
+// The steps of attention in AVX2: online softmax and the weighted sum of values.
+#if defined(__x86_64__)
+#include "avx2.h"
+#include "x86.h"
+
+#pragma clang attribute push(CK_AVX2, apply_to = function)
+
+static float softmax_step(float *scores, size_t count, float scale, float *maximum, float *sum) {
+    __m256 scales = _mm256_set1_ps(scale), lanes = _mm256_set1_ps(-INFINITY);
+    for (size_t t = 0; t < count; t += 8) {
+        __m256i mask = ck_mask8_avx2(count - t);
+        __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(scores + t, mask), scales);
+        _mm256_maskstore_ps(scores + t, mask, scaled);
+        scaled = _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), scaled, _mm256_castsi256_ps(mask));
+        lanes = _mm256_max_ps(scaled, lanes);
+    }
+    float each[8], largest = *maximum;
+    _mm256_storeu_ps(each, lanes);
+    for (int lane = 0; lane < 8; lane++) largest = each[lane] > largest ? each[lane] : largest;
+    float factor = _mm256_cvtss_f32(ck_exp_avx2(_mm256_set1_ps(*maximum - largest)));
+    __m256 shift = _mm256_set1_ps(largest);
+    ck_sixteen sums = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (size_t t = 0; t < count; t += CK_LANES) {
+        for (size_t half = 0; half < 2; half++) {
+            size_t at = t + half * 8;
+            __m256i mask = ck_mask8_avx2(at < count ? count - at : 0);
+            __m256 e = ck_exp_avx2(_mm256_sub_ps(_mm256_maskload_ps(scores + at, mask), shift));
+            _mm256_maskstore_ps(scores + at, mask, e);
+            e = _mm256_and_ps(e, _mm256_castsi256_ps(mask));
+            if (half == 0) {
+                sums.low = _mm256_add_ps(sums.low, e);
+            } else {
+                sums.high = _mm256_add_ps(sums.high, e);
+            }
+        }
+    }
+    *maximum = largest;
+    *sum = fmaf(*sum, factor, ck_fold16_avx2(sums));
+    return factor;
+}
+
+// Columns d ..< d + 8 · vectors of out.
+CK_INLINE void accumulate_columns(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
+                                  size_t d, int vectors, float factor, float *out) {
+    __m256 sums[8];
+    for (int v = 0; v < vectors; v++) {
+        sums[v] = _mm256_mul_ps(_mm256_loadu_ps(out + d + (size_t)v * 8), _mm256_set1_ps(factor));
+    }
+    for (size_t t = 0; t < count; t++) {
+        __m256 weight = _mm256_broadcast_ss(p + t);
+        for (int v = 0; v < vectors; v++) {
+            sums[v] = _mm256_fmadd_ps(weight, ck_load8_avx2(type, values, t * dim + d + (size_t)v * 8), sums[v]);
+        }
+    }
+    for (int v = 0; v < vectors; v++) _mm256_storeu_ps(out + d + (size_t)v * 8, sums[v]);
+}
+
+CK_INLINE void accumulate(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
+                          float factor, float *out) {
+    size_t d = 0;
+    for (; d + 64 <= dim; d += 64) accumulate_columns(type, p, values, count, dim, d, 8, factor, out);
+    for (; d + 8 <= dim; d += 8) accumulate_columns(type, p, values, count, dim, d, 1, factor, out);
+    for (; d < dim; d++) {
+        float sum = out[d] * factor;
+        for (size_t t = 0; t < count; t++) sum = fmaf(p[t], ck_load_float(type, values, t * dim + d), sum);
+        out[d] = sum;
+    }
+}
+
+static void accumulate_f32(const float *p, const float *values, size_t count, size_t dim, float factor, float *out) {
+    accumulate(CK_F32, p, values, count, dim, factor, out);
+}
+
+static void accumulate_f16(const float *p, const uint16_t *values, size_t count, size_t dim, float factor, float *out) {
+    accumulate(CK_F16, p, values, count, dim, factor, out);
+}
+
+#pragma clang attribute pop
+
+void ck_init_attention_avx2(ck_kernels *table) {
+    table->softmax_step = softmax_step;
+    table->accumulate_f32 = accumulate_f32;
+    table->accumulate_f16 = accumulate_f16;
+}
+#endif

@@ -1,0 +1,15 @@
+// The x86-64 entries of the table, by file.
+#ifndef CK_X86_H
+#define CK_X86_H
+
+#include "../kernels.h"
+
+void ck_init_affine_avx2(ck_kernels *table);
+void ck_init_attention_avx2(ck_kernels *table);
+void ck_init_convert_avx2(ck_kernels *table);
+void ck_init_dot_avx2(ck_kernels *table);
+void ck_init_logits_avx2(ck_kernels *table);
+void ck_init_quantize_avx2(ck_kernels *table);
+void ck_init_rows_avx2(ck_kernels *table);
+
+#endif
