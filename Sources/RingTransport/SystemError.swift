@@ -5,8 +5,8 @@ import Glibc
 enum SystemError {
     /// The system's sentence for an error number.
     static func text(_ code: Int32) -> String {
-        // strerror_r would need a buffer per locale; strerror's table is constant for numbers the system knows.
-        guard let text = strerrordesc_np(code) else { return "error \(code)" }
+        // Since glibc 2.32 strerror is safe among threads.
+        guard let text = strerror(code) else { return "error \(code)" }
         return String(cString: text).lowercased()
     }
 }
