@@ -13,6 +13,11 @@ extension Tensor {
         return output
     }
 
+    /// The same in place.
+    public func normalizeRootMeanSquare(weight: UnsafePointer<Float>, epsilon: Float) {
+        ck_rms_norm(compute.pool.pool, elements, weight, epsilon, rows, columns, elements)
+    }
+
     /// Rotates the first columns of every head in place, by an angle for each row and pair of columns. Su et al., 2021.
     ///
     /// - Parameters:

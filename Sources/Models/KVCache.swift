@@ -1,0 +1,128 @@
+// The keys and values that one layer keeps of one sequence.
+
+public import Tensors
+
+/// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as it grows.
+///
+/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]`. Not thread-safe.
+public final class KVCache {
+    public let shape: CacheShape
+    public let pool: CacheBlockPool
+    /// Tokens it holds.
+    public private(set) var length = 0
+
+    private let keyBytes: Int
+    private let blockBytes: Int
+    private var blockCount = 0
+    // Tables for the kernel; entry i points into block i.
+    private var keys: UnsafeMutablePointer<UnsafeRawPointer?>
+    private var values: UnsafeMutablePointer<UnsafeRawPointer?>
+    private var tableCapacity = KVCache.tableCapacityMin
+
+    /// Blocks of the first 1,024 tokens, one cache line of pointers a table and doubling from there.
+    private static let tableCapacityMin = 16
+
+    public init(shape: CacheShape, pool: CacheBlockPool) {
+        self.shape = shape
+        self.pool = pool
+        keyBytes = Self.alignedBytes(shape.heads * shape.keyDimension * CacheBlock.tokens * pool.type.bytes)
+        blockBytes = keyBytes + Self.alignedBytes(shape.heads * shape.valueDimension * CacheBlock.tokens * pool.type.bytes)
+        keys = .allocate(capacity: tableCapacity)
+        values = .allocate(capacity: tableCapacity)
+    }
+
+    deinit {
+        giveBackBlocks(from: 0)
+        keys.deallocate()
+        values.deallocate()
+    }
+
+    /// Bytes of its blocks.
+    public var byteCount: Int { blockCount * blockBytes }
+
+    /// Borrows the blocks that `count` more tokens need, so that ``append(keys:values:)`` of so many cannot fail.
+    /// - Throws: when the pool is at its limit; then nothing has changed.
+    public func reserve(_ count: Int) throws(CacheError) {
+        let needed = Self.blocks(for: length + count)
+        let before = blockCount
+        if needed > tableCapacity { growTables(to: needed) }
+        do {
+            while blockCount < needed {
+                let block = UnsafeRawPointer(try pool.borrow(bytes: blockBytes))
+                keys[blockCount] = block
+                values[blockCount] = block + keyBytes
+                blockCount += 1
+            }
+        } catch {
+            giveBackBlocks(from: before)
+            throw error
+        }
+    }
+
+    /// Adds tokens, for which room has been reserved.
+    /// - Parameters:
+    ///   - newKeys: `[token, heads · keyDimension]`.
+    ///   - newValues: `[token, heads · valueDimension]`.
+    public func append(keys newKeys: Tensor, values newValues: Tensor) {
+        precondition(newKeys.rows == newValues.rows, "a value for each key")
+        precondition(newKeys.columns == shape.heads * shape.keyDimension, "keys of the cache's shape")
+        precondition(newValues.columns == shape.heads * shape.valueDimension, "values of the cache's shape")
+        precondition(Self.blocks(for: length + newKeys.rows) <= blockCount, "room is reserved before tokens are added")
+        for row in 0..<newKeys.rows {
+            let (block, slot) = (length + row).quotientAndRemainder(dividingBy: CacheBlock.tokens)
+            store(newKeys.elements + row * newKeys.columns, shape.keyDimension, slot, in: keys[block])
+            store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
+        }
+        length += newKeys.rows
+    }
+
+    private func store(_ token: UnsafePointer<Float>, _ dimension: Int, _ slot: Int, in block: UnsafeRawPointer?) {
+        CacheBlock.store(
+            token, heads: shape.heads, dimension: dimension, slot: slot, type: pool.type,
+            in: UnsafeMutableRawPointer(mutating: block.unsafelyUnwrapped))
+    }
+
+    /// Lets a row of a step attend to the first `tokenCount` tokens.
+    public func attend(_ row: Int, of rows: AttentionRows, tokenCount: Int) {
+        precondition(tokenCount <= length, "attention to tokens that are cached")
+        rows.set(row, keys: keys, values: values, tokens: 0..<tokenCount)
+    }
+
+    /// Forgets all tokens from the `count`th on, and the blocks that only they needed.
+    public func truncate(to count: Int) {
+        precondition(count >= 0, "a cache cannot hold \(count) tokens")
+        length = min(length, count)
+        giveBackBlocks(from: Self.blocks(for: length))
+    }
+
+    private func giveBackBlocks(from first: Int) {
+        while blockCount > first {
+            blockCount -= 1
+            pool.giveBack(UnsafeMutableRawPointer(mutating: keys[blockCount].unsafelyUnwrapped), bytes: blockBytes)
+        }
+    }
+
+    private func growTables(to capacity: Int) {
+        let grown = max(capacity, 2 * tableCapacity)
+        keys = copy(keys, capacity: grown)
+        values = copy(values, capacity: grown)
+        tableCapacity = grown
+    }
+
+    private func copy(
+        _ table: UnsafeMutablePointer<UnsafeRawPointer?>, capacity: Int
+    ) -> UnsafeMutablePointer<UnsafeRawPointer?> {
+        defer { table.deallocate() }
+        let larger = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: capacity)
+        larger.update(from: table, count: blockCount)
+        return larger
+    }
+
+    private static func blocks(for tokens: Int) -> Int {
+        (tokens + CacheBlock.tokens - 1) / CacheBlock.tokens
+    }
+
+    private static func alignedBytes(_ bytes: Int) -> Int {
+        (bytes + 63) & ~63
+    }
+}
