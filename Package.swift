@@ -53,6 +53,8 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))],
             linkerSettings: [.linkedLibrary("m")]),
 
+        module("Observability", [logging, lifecycle]),
+
         // Values
         module("Wire", ["CRingProto", "CXXHash"]),
         module("Tensors", ["CKernels", "COpenBLAS"]),
@@ -75,9 +77,9 @@ let package = Package(
 
         // Programs
         .executableTarget(
-            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Wire", arguments, logging, lifecycle], swiftSettings: swiftSettings),
+            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Observability", arguments, logging], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Wire", arguments, logging, lifecycle],
+            name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench", dependencies: ["Wire", "RingTransport", arguments, logging], swiftSettings: swiftSettings),

@@ -313,6 +313,7 @@ public enum FailureKind: UInt32, Equatable, Sendable {
     case brokenRing = 8
     case memory = 9
     case compute = 10
+    case loading = 11
 }
 
 /// Something that concerns a request or the ring went wrong; travels backward to the API.

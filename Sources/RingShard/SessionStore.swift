@@ -1,0 +1,68 @@
+// The sequences a shard knows: their caches, and on the shard that samples their tokens.
+
+import Models
+import Sampling
+import Wire
+
+/// One sequence on this shard.
+final class Session {
+    let cache: SequenceCache
+    /// Kept by the shard that samples, for penalties.
+    var history: TokenHistory
+
+    init(cache: SequenceCache, promptCount: Int) {
+        self.cache = cache
+        history = TokenHistory(promptCount: promptCount)
+    }
+}
+
+/// Sessions by sequence id. Not thread-safe.
+final class SessionStore {
+    private let model: ShardModel
+    let pool: CacheBlockPool
+    private var sessions: [UInt64: Session] = [:]
+
+    init(model: ShardModel, pool: CacheBlockPool) {
+        self.model = model
+        self.pool = pool
+    }
+
+    var count: Int { sessions.count }
+
+    /// The session of a run, which begins now if the run is at its start.
+    /// - Parameter firstLayer: the layer the run is about to enter here.
+    /// - Throws: ``Failure`` of kind gap when tokens before the run are missing, of kind memory when there are too many sequences.
+    func session(for run: SequenceRun, firstLayer: Int) throws(Failure) -> Session {
+        let session: Session
+        if let known = sessions[run.sequenceID] {
+            session = known
+        } else {
+            guard sessions.count < ShardConfiguration.sequencesMax else {
+                throw Failure(
+                    kind: .memory, reason: "\(sessions.count) sequences are open, which is the limit of a shard", shard: "",
+                    sequenceID: run.sequenceID)
+            }
+            session = Session(
+                cache: SequenceCache(layers: model.layers.layers, shape: model.model.shape, pool: pool),
+                promptCount: Int(run.promptCount))
+        }
+        let held = session.cache[firstLayer].length
+        guard Int(run.position) <= held else {
+            throw Failure(
+                kind: .gap,
+                reason: "sequence \(run.sequenceID) continues at token \(run.position), but only \(held) are in the cache",
+                shard: "", sequenceID: run.sequenceID)
+        }
+        sessions[run.sequenceID] = session
+        return session
+    }
+
+    func remove(_ sequenceIDs: [UInt64]) {
+        for id in sequenceIDs { sessions.removeValue(forKey: id) }
+    }
+
+    func removeAll() {
+        sessions.removeAll()
+        pool.freeSpare()
+    }
+}

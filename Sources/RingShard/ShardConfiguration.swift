@@ -1,0 +1,46 @@
+// How a shard is set up.
+
+/// What the flags of `ring-shard` say.
+public struct ShardConfiguration: Sendable {
+    /// Unique in the ring; for people and logs.
+    public var name: String
+    /// A model directory.
+    public var modelDirectory: String
+    /// Layers to hold; `nil` for every one.
+    public var layers: LayerList?
+    /// Most layers in memory at a time; `nil` for all.
+    public var windowLayers: Int?
+    public var threads: Int
+    /// Float32 throughout, for verification.
+    public var exact: Bool
+    /// OpenBLAS for many-row products: faster prompts for float weights, but not the same bits in every cut.
+    public var usesOpenBLAS: Bool
+    /// Most bytes of keys and values; `nil` for half of the memory that is available when the weights are loaded.
+    public var cacheBytesMax: Int?
+
+    /// Most sequences at a time: what the cache's bookkeeping is sized for.
+    public static let sequencesMax = 4096
+
+    public init(
+        name: String, modelDirectory: String, layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
+        exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil
+    ) {
+        self.name = name
+        self.modelDirectory = modelDirectory
+        self.layers = layers
+        self.windowLayers = windowLayers
+        self.threads = threads
+        self.exact = exact
+        self.usesOpenBLAS = usesOpenBLAS
+        self.cacheBytesMax = cacheBytesMax
+    }
+}
+
+/// Flags that cannot be met, in one sentence.
+public struct ShardSetupError: Error, Equatable, CustomStringConvertible {
+    public var description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}

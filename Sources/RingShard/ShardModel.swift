@@ -1,0 +1,61 @@
+// The part of a model that a shard holds: checked first, then loaded.
+
+public import Models
+public import Weights
+
+/// Layers, and the embedding and the head where the first and the last layer are among them.
+public final class ShardModel: Sendable {
+    public let model: any Model
+    public let layers: LayerList
+    public let fingerprint: ModelFingerprint
+    let store: LayerStore<any DecoderLayer>
+
+    private let ends: LayerPlan
+    private let reader: BufferedTensorReader
+    let holdsFirst: Bool
+    let holdsLast: Bool
+
+    /// Opens a model directory and checks that every part asked for can be built; reads headers only.
+    /// - Throws: ``ShardSetupError``, ``Weights/CheckpointError`` or ``Models/ConfigError``, each one sentence.
+    public init(_ configuration: ShardConfiguration) throws {
+        let checkpoint = try Checkpoint(directory: configuration.modelDirectory)
+        let model = try ModelRegistry.model(for: ModelConfig(json: checkpoint.configurationJSON))
+        let layerCount = model.shape.layerCount
+        let layers = configuration.layers ?? LayerList(all: layerCount)
+        guard let last = layers.layers.last else {
+            throw ShardSetupError("the layer list is empty; name at least one layer or leave -l out for all")
+        }
+        guard last < layerCount else {
+            throw ShardSetupError(
+                "layer \(last) does not exist: the model has \(layerCount) layers, 0 to \(layerCount - 1)")
+        }
+        if let window = configuration.windowLayers, window < 1 {
+            throw ShardSetupError("--prefetch-window is \(window), but at least one layer must be in memory")
+        }
+        holdsFirst = layers.layers.first == 0
+        holdsLast = last == layerCount - 1
+        try model.check(checkpoint, layers: layers.layers, embedding: holdsFirst, head: holdsLast)
+
+        let window = min(configuration.windowLayers ?? layers.layers.count, layers.layers.count)
+        self.model = model
+        self.layers = layers
+        fingerprint = try checkpoint.fingerprint()
+        ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
+        reader = BufferedTensorReader(checkpoint, dropsPageCache: window < layers.layers.count)
+        var plans: [Int: LayerPlan] = [:]
+        for layer in layers.layers { plans[layer] = model.layerPlan(layer, of: checkpoint) }
+        store = try LayerStore(plans: plans, windowLayers: window, reader: reader) { try model.makeLayer($0, $1) }
+    }
+
+    /// Bytes of weights in memory when the window is full.
+    public var weightBytes: Int { store.windowBytesMax + (holdsFirst || holdsLast ? ends.byteCount : 0) }
+
+    /// Reads the embedding and the head, and the first window's layers.
+    /// - Parameter progress: called after each layer that arrives.
+    func load(progress: (LoadProgress) -> Void) throws -> (embedding: TokenEmbedding?, head: OutputHead?) {
+        let weights = holdsFirst || holdsLast ? try LayerWeights.load(ends, from: reader) : nil
+        try store.start(progress: progress)
+        guard let weights else { return (nil, nil) }
+        return (holdsFirst ? try model.makeEmbedding(weights) : nil, holdsLast ? try model.makeHead(weights) : nil)
+    }
+}
