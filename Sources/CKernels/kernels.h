@@ -227,7 +227,8 @@ static inline ck_logits_summary ck_finish_summary(const float *logits, size_t co
     if (maximum == -INFINITY) return (ck_logits_summary){maximum, 0, maximum};
     uint32_t index = 0;
     while (index + 1 < count && logits[index] != maximum) index++;
-    return (ck_logits_summary){logits[index], index, (float)((double)maximum + ck_log(sum))};
+    double log_sum = sum == sum ? ck_log(sum) : sum;  // a NaN among the logits shows
+    return (ck_logits_summary){logits[index], index, (float)((double)maximum + log_sum)};
 }
 
 #endif

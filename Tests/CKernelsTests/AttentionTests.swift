@@ -1,0 +1,184 @@
+// Attention over a paged cache: right, and the same bits however it is run.
+
+import CKernels
+import Glibc
+import Testing
+
+/// A sequence's keys and values in blocks of scrambled order, and as plain floats.
+private struct CacheSample {
+    let type: ck_float_type
+    let tokens: Int
+    let kvHeads: Int
+    let headDim: Int
+    let valueDim: Int
+    /// [token, kvHead, headDim] and [token, kvHead, valueDim], as stored.
+    private(set) var keys: [Float] = []
+    private(set) var values: [Float] = []
+    private let keyBlocks: [AlignedBytes]
+    private let valueBlocks: [AlignedBytes]
+    let keyTable: AlignedBytes
+    let valueTable: AlignedBytes
+
+    init(
+        _ type: ck_float_type, tokens: Int, kvHeads: Int, headDim: Int, valueDim: Int, random: inout RandomSource
+    ) {
+        (self.type, self.tokens, self.kvHeads) = (type, tokens, kvHeads)
+        (self.headDim, self.valueDim) = (headDim, valueDim)
+        let blockTokens = Int(CK_KV_BLOCK_TOKENS)
+        let blocks = (tokens + blockTokens - 1) / blockTokens
+        let elementBytes = type == CK_F32 ? 4 : 2
+        keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: kvHeads * blockTokens * headDim * elementBytes) }
+        valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: kvHeads * blockTokens * valueDim * elementBytes) }
+        keyTable = AlignedBytes(keyBlocks.map { UInt(bitPattern: $0.pointer) })
+        valueTable = AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
+        for token in 0..<tokens {
+            // Halves of small numerators are stored without rounding.
+            let key = (0..<kvHeads * headDim).map { _ in Float(Int.random(in: -64...64, using: &random)) / 64 }
+            let value = (0..<kvHeads * valueDim).map { _ in Float(Int.random(in: -64...64, using: &random)) / 64 }
+            let slot = UInt32(token % blockTokens)
+            ck_kv_store(type, key, kvHeads, headDim, slot, keyBlocks[token / blockTokens].pointer)
+            ck_kv_store(type, value, kvHeads, valueDim, slot, valueBlocks[token / blockTokens].pointer)
+            keys += key
+            values += value
+        }
+    }
+
+    func row(_ first: Int, _ count: Int) -> ck_attention_row {
+        ck_attention_row(
+            key_blocks: keyTable.pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+            value_blocks: valueTable.pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+            first_token: UInt32(first), token_count: UInt32(count))
+    }
+
+    /// softmax(scale · q · Kᵀ) V of one head in double precision.
+    func attention(_ query: ArraySlice<Float>, kvHead: Int, _ first: Int, _ count: Int, scale: Float) -> [Double] {
+        let scores = (first..<count).map { token in
+            let start = (token * kvHeads + kvHead) * headDim
+            return zip(query, keys[start..<start + headDim]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+                * Double(scale)
+        }
+        let largest = scores.max()!
+        let weights = scores.map { Glibc.exp($0 - largest) }
+        let sum = weights.reduce(0, +)
+        return (0..<valueDim).map { d in
+            (first..<count).reduce(0.0) { partial, token in
+                let value = Double(values[(token * kvHeads + kvHead) * valueDim + d])
+                return partial + weights[token - first] / sum * value
+            }
+        }
+    }
+}
+
+extension KernelTests {
+    @Suite struct Attention {
+        struct Shape: Sendable, CustomTestStringConvertible {
+            var heads: Int
+            var kvHeads: Int
+            var headDim: Int
+            var valueDim: Int
+            var testDescription: String { "\(heads) heads on \(kvHeads), \(headDim) × \(valueDim)" }
+        }
+
+        static let shapes = [
+            Shape(heads: 1, kvHeads: 1, headDim: 1, valueDim: 1),
+            Shape(heads: 4, kvHeads: 2, headDim: 32, valueDim: 32),
+            Shape(heads: 16, kvHeads: 8, headDim: 128, valueDim: 128),
+            Shape(heads: 6, kvHeads: 2, headDim: 80, valueDim: 80),
+            Shape(heads: 3, kvHeads: 3, headDim: 192, valueDim: 128),
+            Shape(heads: 20, kvHeads: 1, headDim: 13, valueDim: 7),
+        ]
+
+        private func attend(
+            _ cache: CacheSample, _ queries: [Float], _ rows: [ck_attention_row], _ shape: Shape, pool: OpaquePointer?
+        ) -> [Float] {
+            var out = [Float](repeating: .nan, count: rows.count * shape.heads * shape.valueDim)
+            ck_attention(
+                pool, cache.type, queries, rows, rows.count, shape.heads, shape.kvHeads, shape.headDim,
+                shape.valueDim, 1 / Float(shape.headDim).squareRoot(), &out)
+            return out
+        }
+
+        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsRight(type: ck_float_type, shape: Shape) {
+            var random = RandomSource(seed: 1)
+            let cache = CacheSample(
+                type, tokens: 200, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
+                random: &random)
+            let spans = [(0, 1), (0, 63), (0, 64), (0, 65), (0, 200), (199, 200), (60, 130), (64, 128), (1, 2)]
+            let queries = random.floats(spans.count * shape.heads * shape.headDim).map { $0 * 4 }
+            let rows = spans.map { cache.row($0.0, $0.1) }
+            let out = using(portable) { attend(cache, queries, rows, shape, pool: nil) }
+            for (row, span) in spans.enumerated() {
+                for head in 0..<shape.heads {
+                    let at = row * shape.heads + head
+                    let query = queries[at * shape.headDim..<(at + 1) * shape.headDim]
+                    let expected = cache.attention(
+                        query, kvHead: head * shape.kvHeads / shape.heads, span.0, span.1,
+                        scale: 1 / Float(shape.headDim).squareRoot())
+                    for (got, want) in zip(out[at * shape.valueDim..<(at + 1) * shape.valueDim], expected) {
+                        #expect(abs(Double(got) - want) < 2e-6)
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsTheSameEverywhere(type: ck_float_type, shape: Shape) {
+            var random = RandomSource(seed: 2)
+            let cache = CacheSample(
+                type, tokens: 300, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
+                random: &random)
+            // A chunk of a prompt, as prefill sends it, then rows from anywhere.
+            var rows = (100..<140).map { cache.row(0, $0) }
+            rows += (1..<10).map { cache.row($0 * 20, $0 * 20 + $0 * 11) }
+            rows += (250..<260).map { cache.row($0 - 100, $0) }
+            let queries = random.floats(rows.count * shape.heads * shape.headDim).map { $0 * 4 }
+            expectSameEverywhere("\(shape)") { pool in attend(cache, queries, rows, shape, pool: pool) }
+        }
+
+        @Test(arguments: shapes) func aRowIsTheSameAloneAndAmongMany(shape: Shape) {
+            var random = RandomSource(seed: 3)
+            let cache = CacheSample(
+                CK_F16, tokens: 150, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
+                random: &random)
+            let rows = (50..<90).map { cache.row(0, $0) }
+            let perRow = shape.heads * shape.headDim
+            let queries = random.floats(rows.count * perRow)
+            for instructionSet in instructionSets {
+                using(instructionSet) {
+                    let together = attend(cache, queries, rows, shape, pool: nil)
+                    for row in rows.indices {
+                        let query = Array(queries[row * perRow..<(row + 1) * perRow])
+                        let alone = attend(cache, query, [rows[row]], shape, pool: nil)
+                        let outputs = shape.heads * shape.valueDim
+                        let inTheMidst = Array(together[row * outputs..<(row + 1) * outputs])
+                        #expect(firstDifference(alone, inTheMidst) == nil)
+                    }
+                }
+            }
+        }
+
+        /// Two tokens with scores 0 and x share the weights 1 / (1 + eˣ) and eˣ / (1 + eˣ): eˣ as the kernels see it.
+        @Test func theExponentialIsAccurate() {
+            let shape = Shape(heads: 1, kvHeads: 1, headDim: 1, valueDim: 1)
+            let keys = AlignedBytes([Float](repeating: 0, count: 64))
+            let values = AlignedBytes([0, 1] + [Float](repeating: 0, count: 62))
+            let tables = [keys, values].map { AlignedBytes([UInt(bitPattern: $0.pointer)]) }
+            let row = ck_attention_row(
+                key_blocks: tables[0].pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+                value_blocks: tables[1].pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+                first_token: 0, token_count: 2)
+            let queries = (0...20_000).map { -Float($0) / 20_000 * 87 }
+            keys.pointer.assumingMemoryBound(to: Float.self)[1] = 1
+            expectSameEverywhere("exp") { pool in
+                var out = [Float](repeating: .nan, count: queries.count)
+                ck_attention(
+                    pool, CK_F32, queries, [ck_attention_row](repeating: row, count: queries.count), queries.count,
+                    shape.heads, 1, 1, 1, 1, &out)
+                for (query, value) in zip(queries, out) {
+                    let e = Glibc.exp(Double(query))
+                    expectClose(value, e / (1 + e), 3.5e-7)
+                }
+                return out
+            }
+        }
+    }
+}
