@@ -1,6 +1,6 @@
 # Starts two shards and an API on loopback, to be sourced by the scripts beside it.
 #
-# Reads MODEL (a model directory) and BIN (where the daemons are). Sets api (host:port). All it starts ends with the script.
+# Reads MODEL (a model directory) and BIN (where the daemons are). start_ring sets api (host:port). All it starts ends with the script.
 
 MODEL=${MODEL:-examples/model}
 BIN=${BIN:-.build/release}
@@ -62,4 +62,34 @@ wait_for_ring() {
     echo "the ring did not come up:" >&2
     tail -n 5 "$logs"/*.log >&2
     exit 1
+}
+
+# ask PROMPT: prints the answer as it streams, then how fast it came.
+ask() {
+    local request begun ended tokens
+    request=$(jq -n --arg prompt "$1" \
+        '{model: "default_model", messages: [{role: "user", content: $prompt}], max_tokens: 200, temperature: 0,
+          stream: true, stream_options: {include_usage: true}}')
+    begun=$(date +%s%N)
+    curl --silent --show-error --no-buffer --max-time 600 "http://$api/v1/chat/completions" \
+        -H 'Content-Type: application/json' -d "$request" |
+        sed --unbuffered --quiet 's/^data: \({.*\)/\1/p' | tee "$logs/chunks" |
+        jq --unbuffered --join-output 'if .error then "error: \(.error.message)" else .choices[0].delta.content // empty end'
+    ended=$(date +%s%N)
+    echo
+    echo
+    tokens=$(jq --slurp 'map(.usage.completion_tokens // empty) | last // 0' "$logs/chunks")
+    if [[ $tokens -eq 0 ]]; then
+        echo "no answer came; the daemons said:" >&2
+        tail -n 5 "$logs"/*.log >&2
+        exit 1
+    fi
+    awk -v tokens="$tokens" -v ns="$((ended - begun))" \
+        'BEGIN { printf "%d tokens, %.0f a second with the prompt and the connection counted\n", tokens, tokens / (ns / 1e9) }'
+}
+
+# Prints what each shard holds.
+shards() {
+    curl --silent --max-time 5 "http://$api/health" | jq --raw-output '.shards[] |
+        "\(.name): layers \(.layers), \(.weight_bytes / 1e5 | round / 10) MB of weights, \(.resident_bytes / 1e6 | round) MB in memory"'
 }

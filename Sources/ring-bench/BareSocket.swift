@@ -1,0 +1,57 @@
+// The floor of a hop: the same bytes between two threads over loopback, with nothing done to them.
+
+import Dispatch
+import Glibc
+
+enum BareSocket {
+    /// Median microseconds for `bytes` bytes one way, from `rounds` round trips between two threads over a TCP connection.
+    static func oneWayMicroseconds(bytes: Int, rounds: Int) throws -> Double {
+        let (near, far) = try connectedPair()
+        defer { close(near) }
+        let echo = DispatchQueue(label: "echo")
+        echo.async {
+            var buffer = [UInt8](repeating: 0, count: bytes)
+            while receive(far, &buffer), transmit(far, buffer) {}
+            close(far)
+        }
+        var buffer = [UInt8](repeating: 7, count: bytes)
+        var times: [Double] = []
+        for _ in 0..<rounds {
+            let begun = ContinuousClock.now
+            guard transmit(near, buffer), receive(near, &buffer) else { throw BenchError("the bare socket broke") }
+            times.append(begun.duration(to: .now).microseconds / 2)
+        }
+        return times.median
+    }
+
+    private static func transmit(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) == $0.count }
+    }
+
+    private static func receive(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Bool {
+        buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, Int32(MSG_WAITALL.rawValue)) == $0.count }
+    }
+
+    private static func connectedPair() throws -> (Int32, Int32) {
+        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listening) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let near = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let connected = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listening, $0, length) == 0 && getsockname(listening, $0, &length) == 0 && listen(listening, 1) == 0
+                    && connect(near, $0, length) == 0
+            }
+        }
+        let far = connected ? accept(listening, nil, nil) : -1
+        guard far >= 0 else { throw BenchError("no loopback connection: \(String(cString: strerror(errno)))") }
+        var yes: Int32 = 1
+        for descriptor in [near, far] {
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+        }
+        return (near, far)
+    }
+}

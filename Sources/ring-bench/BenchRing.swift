@@ -1,0 +1,186 @@
+// Real shard processes in a ring, and decode steps sent round it as the API would.
+
+import Dispatch
+import Logging
+import RingTransport
+import Synchronization
+import Wire
+
+/// Owns shard processes and the two links that close the ring through this program.
+final class BenchRing: Sendable {
+    struct Times {
+        /// Microseconds of each step, from sending it to receiving its result.
+        var roundTrips: [Double] = []
+        /// Of these, in layers, over all shards.
+        var computes: [Double] = []
+        /// Bytes of activations that a step carries between shards.
+        var payloadBytes = 0
+    }
+
+    private let processes: [ShardProcess]
+    private let outgoing: OutgoingLink
+    private let inbound: InboundLinks
+    private let listener: PortListener
+    private let arrivals: Arrivals
+    private let hiddenSize: Int
+    private let vocabularySize: Int
+
+    /// The ring must be complete within this time: a large model has to be read first.
+    private static let startTimeout: Duration = .seconds(600)
+    /// A step that takes longer is lost.
+    private static let stepTimeout: Duration = .seconds(60)
+    /// Tokens in the cache when decoding begins, and steps before the clock starts.
+    private static let promptTokens = 32
+    private static let warmUpSteps = 50
+
+    init(model: String, card: BenchModel, shardCount: Int, threads: Int) throws {
+        var logger = Logger(label: "ring-bench")
+        logger.logLevel = .error
+        hiddenSize = card.hiddenSize
+        vocabularySize = card.vocabularySize
+        let hello = Hello(softwareVersion: "ring-bench", name: "ring-bench", role: .api)
+        let arrivals = Arrivals()
+        let inbound = InboundLinks(as: hello, logger: logger) { frame, _ in arrivals.put(frame) }
+        listener = try PortListener(
+            on: RingAddress(host: "127.0.0.1", port: 0), logger: logger, onRing: { inbound.accept($0) })
+        listener.start()
+
+        let ports = try (0..<shardCount).map { _ in try ShardProcess.freePort() }
+        let cuts = card.cut(into: shardCount)
+        let last = listener.address.port
+        processes = try ports.indices.map { index in
+            try ShardProcess(
+                model: model, port: ports[index], layers: cuts[index],
+                next: index + 1 < ports.count ? ports[index + 1] : last, threads: threads)
+        }
+        outgoing = OutgoingLink(to: RingAddress(host: "127.0.0.1", port: ports[0]), as: hello, logger: logger) {
+            arrivals.put(Frame(.failure($0)))
+        }
+        outgoing.start()
+        self.inbound = inbound
+        self.arrivals = arrivals
+    }
+
+    func stop() {
+        outgoing.close()
+        listener.close()
+        inbound.close()
+        for process in processes { process.stop() }
+    }
+
+    /// Times `steps` decode steps of one sequence, each sent when the one before has come back.
+    func decode(steps: Int) throws -> Times {
+        let epoch: UInt64 = 1
+        try begin(epoch)
+        var sampling = Sampling()
+        sampling.temperature = 0
+        var prompt = (0..<Self.promptTokens).map { UInt32($0 * 7 % vocabularySize) }
+        var position = UInt32(0)
+        var times = Times()
+        times.payloadBytes = hiddenSize * ActivationFormat.f32.bytesPerElement
+        for step in 0..<steps + Self.warmUpSteps {
+            let run = SequenceRun(
+                sequenceID: 1, position: position, tokens: prompt, sampling: sampling,
+                promptCount: UInt32(Self.promptTokens))
+            let sent = ContinuousClock.now
+            try outgoing.send(Frame(.step(Step(epoch: epoch, stepID: UInt64(step + 1), runs: [run]))))
+            let (result, received) = try awaitResult()
+            guard let token = result.runs.first?.sampled?.token else { throw BenchError("a result without a token") }
+            position += UInt32(prompt.count)
+            // Steps of one length, whatever the model's context: the cache is cut back before it is full.
+            if position > 512 { position = UInt32(Self.promptTokens) }
+            prompt = [token]
+            guard step >= Self.warmUpSteps else { continue }
+            times.roundTrips.append(sent.duration(to: received).microseconds)
+            times.computes.append(Double(result.computeNanoseconds) / 1000)
+        }
+        return times
+    }
+
+    /// Waits for every shard, and opens an epoch.
+    private func begin(_ epoch: UInt64) throws {
+        let deadline = ContinuousClock.now + Self.startTimeout
+        var probe: UInt64 = 0
+        while ContinuousClock.now < deadline {
+            if let dead = processes.first(where: { !$0.isRunning }) { throw BenchError("\(dead.command) ended") }
+            probe += 1
+            if (try? outgoing.send(Frame(.probe(Probe(probeID: probe))))) != nil,
+                let fingerprint = awaitProbe(probe, for: .milliseconds(500))
+            {
+                try outgoing.send(
+                    Frame(.begin(Begin(epoch: epoch, modelFingerprint: fingerprint, activations: .f32))))
+                return try awaitBegin(epoch)
+            }
+            arrivals.pause(.milliseconds(50))
+        }
+        throw BenchError("the ring did not come up within \(Self.startTimeout)")
+    }
+
+    /// - Returns: the model's fingerprint, once every shard has described itself.
+    private func awaitProbe(_ id: UInt64, for duration: Duration) -> [UInt8]? {
+        let deadline = ContinuousClock.now + duration
+        while let (frame, _) = arrivals.take(until: deadline) {
+            if case .probe(let probe) = frame.message, probe.probeID == id {
+                return probe.shards.count == processes.count ? probe.shards.first?.modelFingerprint : nil
+            }
+            if case .failure(let failure) = frame.message, failure.probeID == id { return nil }
+        }
+        return nil
+    }
+
+    private func awaitBegin(_ epoch: UInt64) throws {
+        let deadline = ContinuousClock.now + Self.stepTimeout
+        while let (frame, _) = arrivals.take(until: deadline) {
+            if case .begin(let begin) = frame.message, begin.epoch == epoch { return }
+            if case .failure(let failure) = frame.message, failure.epoch == epoch { throw BenchError(failure.reason) }
+        }
+        throw BenchError("the epoch's beginning did not come back")
+    }
+
+    private func awaitResult() throws -> (StepResult, ContinuousClock.Instant) {
+        let deadline = ContinuousClock.now + Self.stepTimeout
+        while let (frame, received) = arrivals.take(until: deadline) {
+            if case .result(let result) = frame.message { return (result, received) }
+            if case .failure(let failure) = frame.message, failure.stepID > 0 { throw BenchError(failure.reason) }
+        }
+        throw BenchError("a step was lost")
+    }
+}
+
+/// Frames that came back, with the moment each arrived.
+private final class Arrivals: Sendable {
+    private let waiting = Mutex<[(Frame, ContinuousClock.Instant)]>([])
+    private let arrived = DispatchSemaphore(value: 0)
+
+    func put(_ frame: Frame) {
+        let now = ContinuousClock.now
+        waiting.withLock { $0.append((frame, now)) }
+        arrived.signal()
+    }
+
+    /// The next frame, `nil` when none comes in time.
+    func take(until deadline: ContinuousClock.Instant) -> (Frame, ContinuousClock.Instant)? {
+        let left = max(0, ContinuousClock.now.duration(to: deadline).microseconds)
+        guard arrived.wait(timeout: .now() + .microseconds(Int(left))) == .success else { return nil }
+        return waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+    }
+
+    func pause(_ duration: Duration) {
+        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .microseconds(Int(duration.microseconds)))
+    }
+}
+
+/// What went wrong while measuring.
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension Duration {
+    var microseconds: Double {
+        Double(components.seconds) * 1e6 + Double(components.attoseconds) / 1e12
+    }
+}
