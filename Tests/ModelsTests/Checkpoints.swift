@@ -1,0 +1,71 @@
+// Where the checkpoints of the tests lie.
+
+import FoundationEssentials
+import Testing
+
+/// A model directory with a golden.json.
+struct TestCheckpoint: Sendable, CustomTestStringConvertible {
+    let name: String
+    let directory: String
+    /// Bound of the standard mode's error, as a fraction of the logits' standard deviation.
+    let standardErrorMax: Float
+
+    var testDescription: String { name }
+
+    /// Those of this checkout, made by Fixtures/make_tiny_qwen3.py.
+    static let own = [
+        TestCheckpoint("tiny-qwen3-bf16", in: Fixtures.directory, standardErrorMax: 0.0006),
+        TestCheckpoint("tiny-qwen3-affine", in: Fixtures.directory, standardErrorMax: 0.027),
+    ]
+
+    /// The reference checkpoints beside the package, where they are at hand.
+    static let reference =
+        FileManager.default.fileExists(atPath: Fixtures.referenceDirectory)
+        ? [
+            TestCheckpoint("qwen3-bf16", in: Fixtures.referenceDirectory, standardErrorMax: 0.0004),
+            TestCheckpoint("qwen3-fp16", in: Fixtures.referenceDirectory, standardErrorMax: 0.0004),
+            TestCheckpoint("qwen3-4bit-g64", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
+            TestCheckpoint("qwen3-4bit-g32", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
+            TestCheckpoint("qwen3-8bit-g64", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
+        ] : []
+
+    private init(_ name: String, in folder: String, standardErrorMax: Float) {
+        self.name = name
+        self.directory = "\(folder)/\(name)"
+        self.standardErrorMax = standardErrorMax
+    }
+}
+
+enum Fixtures {
+    private static let testFolder = URL(filePath: #filePath).deletingLastPathComponent()
+
+    static let directory = testFolder.appending(path: "Fixtures").path
+
+    static let referenceDirectory: String = {
+        let package = testFolder.deletingLastPathComponent().deletingLastPathComponent()
+        return package.deletingLastPathComponent().appending(path: "shared/reference/models").path
+    }()
+}
+
+/// A model directory with the weights of another and a configuration of its own; it goes when this does.
+final class EditedCheckpoint {
+    let directory: String
+
+    /// The original's config.json has `found`, which is changed to `replacement`.
+    init(_ original: TestCheckpoint, replacing found: String, by replacement: String) throws {
+        let files = FileManager.default
+        let folder = files.temporaryDirectory.appending(path: "ModelsTests-\(UUID().uuidString)")
+        directory = folder.path
+        try files.createDirectory(at: folder, withIntermediateDirectories: true)
+        try files.createSymbolicLink(
+            atPath: "\(directory)/model.safetensors", withDestinationPath: "\(original.directory)/model.safetensors")
+        var config = try String(contentsOf: URL(filePath: "\(original.directory)/config.json"), encoding: .utf8)
+        if !found.isEmpty {
+            try #require(config.contains(found))
+            config.replace(found, with: replacement)
+        }
+        try Data(config.utf8).write(to: URL(filePath: "\(directory)/config.json"))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+}

@@ -1,0 +1,108 @@
+// Caches that grow, shrink, fill up and are used again.
+
+import Tensors
+import Testing
+
+@testable import Models
+
+@Suite struct KVCacheTests {
+    static let tokens = (0..<150).map { UInt32($0 * 29 % 96) }
+
+    private func bench(_ precision: Precision, cacheBytesMax: Int = 64 << 20) throws -> Bench {
+        try Bench(LoadedModel(directory: TestCheckpoint.own[1].directory), precision, cacheBytesMax: cacheBytesMax)
+    }
+
+    @Test(arguments: [Precision.exact, .standard], [0, 1, 63, 64, 65, 100, 149])
+    func tokensCanBeTakenBackAndGivenAgain(_ precision: Precision, _ kept: Int) throws {
+        let bench = try bench(precision)
+        let whole = try bench.logits(Self.tokens, chunk: 150)
+        let cache = bench.makeCache()
+        // Other tokens after the ones kept, so that what is taken back differs from what comes again.
+        _ = try bench.logits(Self.tokens[..<kept] + Self.tokens[..<(150 - kept)].reversed(), chunk: 50, cache: cache)
+
+        cache.truncate(to: kept)
+        let again = try bench.logits(Array(Self.tokens[kept...]), chunk: 20, cache: cache)
+
+        #expect(again == Array(whole[kept...]))
+    }
+
+    @Test func truncatingGivesBackTheBlocksOfTokensForgotten() throws {
+        let bench = try bench(.standard)
+        let cache = bench.makeCache()
+        _ = try bench.logits(Self.tokens, chunk: 150, cache: cache)
+        let shape = bench.loaded.model.shape
+        let tokenBytes = shape.cacheBytesPerToken(as: .f16)
+        // 2 layers · (keys + values) · 2 heads · 32 columns · 2 bytes
+        #expect(tokenBytes == 2 * 2 * 2 * 32 * 2)
+        #expect(cache.byteCount == 3 * CacheBlock.tokens * tokenBytes)
+
+        cache.truncate(to: 65)
+        #expect(cache.byteCount == 2 * CacheBlock.tokens * tokenBytes)
+        cache.truncate(to: 64)
+        #expect(cache.byteCount == CacheBlock.tokens * tokenBytes)
+        #expect(bench.pool.usedBytes == cache.byteCount)
+        cache.truncate(to: 0)
+        #expect(bench.pool.usedBytes == 0)
+        #expect(bench.pool.spareBytes == 3 * CacheBlock.tokens * tokenBytes)
+    }
+
+    @Test func aCacheThatGoesGivesItsBlocksBack() throws {
+        let bench = try bench(.exact)
+        _ = try bench.logits(Self.tokens, chunk: 150)
+        #expect(bench.pool.usedBytes == 0)
+        #expect(bench.pool.spareBytes > 0)
+        bench.pool.freeSpare()
+        #expect(bench.pool.spareBytes == 0)
+    }
+
+    /// A block is lent again as it came back; what an earlier sequence left in it must not be seen.
+    @Test(arguments: [Precision.exact, .standard])
+    func whatIsLeftInBlocksIsNotSeen(_ precision: Precision) throws {
+        let clean = try bench(precision).logits(Self.tokens, chunk: 150)
+        let bench = try bench(precision)
+        do {
+            let shape = bench.loaded.model.shape.caches[0]
+            let caches = (0..<6).map { _ in KVCache(shape: shape, pool: bench.pool) }
+            let poison = try Tensor(rows: CacheBlock.tokens, columns: shape.heads * shape.keyDimension, in: bench.compute)
+            poison.values.update(repeating: .nan)
+            for cache in caches {
+                try cache.reserve(CacheBlock.tokens)
+                cache.append(keys: poison, values: poison)
+            }
+        }
+        let spare = bench.pool.spareBytes
+
+        #expect(try bench.logits(Self.tokens, chunk: 31) == clean)
+        #expect(bench.pool.spareBytes == spare, "the poisoned blocks were not those used")
+    }
+
+    @Test func aFullPoolIsAnErrorThatNamesTheNumbersAndChangesNothing() throws {
+        // Room for two blocks of each of the two layers, at 16 KiB a block.
+        let bench = try bench(.standard, cacheBytesMax: 4 * 16_384)
+        let cache = bench.makeCache()
+        _ = try bench.logits(Array(Self.tokens[..<60]), chunk: 60, cache: cache)
+
+        #expect(throws: CacheError.full(requestedBytes: 16_384, usedBytes: 65_536, bytesMax: 65_536)) {
+            try bench.logits(Array(Self.tokens[60...]), chunk: 90, cache: cache)
+        }
+        #expect(cache[0].length == 60 && cache[1].length == 60)
+        #expect(bench.pool.usedBytes == 2 * 16_384)
+        let expected = try self.bench(.standard).logits(Array(Self.tokens[..<128]), chunk: 128)
+        #expect(try bench.logits(Array(Self.tokens[60..<128]), chunk: 68, cache: cache) == Array(expected[60...]))
+    }
+
+    @Test func sparesOfAnotherSizeMakeRoom() throws {
+        let pool = CacheBlockPool(bytesMax: 40_000, type: .f16)
+        func cache(heads: Int) -> KVCache {
+            KVCache(shape: CacheShape(heads: heads, keyDimension: 32, valueDimension: 32), pool: pool)
+        }
+        try cache(heads: 4).reserve(1)  // 32 KiB, given back at once
+        let small = cache(heads: 2)
+        try small.reserve(1)
+        #expect(pool.usedBytes == 16_384)
+        #expect(pool.usedBytes + pool.spareBytes <= pool.bytesMax)
+        #expect(throws: CacheError.full(requestedBytes: 32_768, usedBytes: 16_384, bytesMax: 40_000)) {
+            try cache(heads: 4).reserve(1)
+        }
+    }
+}
