@@ -1,16 +1,18 @@
 // What the HTTP side asks of the ring: tokens for a prompt, and how the ring is.
 
-public import Cluster
 public import Wire
 
 /// Turns prompts into streams of tokens. ``RingCoordinator`` is the one that does it over a ring of shards.
 public protocol TokenGenerator: Sendable {
     /// Admits a request and starts it.
     ///
-    /// Ending the returned stream early (dropping its iterator or cancelling its task) stops the generation on every shard at once.
-    /// - Throws: ``GenerationRefusal`` when the request cannot be admitted now. A failure after admission ends the stream with a
-    ///   ``GenerationFailure``.
-    func generate(_ request: GenerationRequest) throws(GenerationRefusal) -> AsyncThrowingStream<GenerationEvent, any Error>
+    /// Ending the returned stream early (dropping its iterator or cancelling its task) stops the generation on every
+    /// shard at once.
+    /// - Throws: ``GenerationRefusal`` when the request cannot be admitted now. A failure after admission ends the
+    ///   stream with a ``GenerationFailure``.
+    func generate(
+        _ request: GenerationRequest
+    ) throws(GenerationRefusal) -> AsyncThrowingStream<GenerationEvent, any Error>
 
     /// The state of the ring at this moment.
     func status() -> RingStatus
@@ -47,7 +49,8 @@ public struct GenerationRequest: Sendable {
 }
 
 public enum GenerationEvent: Equatable, Sendable {
-    /// The prompt is evaluated. `choices` holds the log-probability of each prompt token but the first, in order, when they were asked for.
+    /// The prompt is evaluated. `choices` holds the log-probability of each prompt token but the first, in order, when
+    /// they were asked for.
     case prompt(choices: [TokenChoice])
     case token(TokenChoice)
     /// The last event.
@@ -69,7 +72,7 @@ public enum GenerationRefusal: Error, Equatable, Sendable {
     case contextExceeded(promptTokens: Int, tokensMax: Int, contextTokensMax: Int)
     /// Every place in the queue is taken.
     case busy(waiting: Int)
-    /// A token id that the model does not know, or an empty prompt.
+    /// A token id that the model does not know, an empty prompt, or sampling beyond the limits of the wire.
     case invalidPrompt(String)
 }
 

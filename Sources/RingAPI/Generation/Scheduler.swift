@@ -1,0 +1,300 @@
+// Which sequences run and what rides in the next step. Pure: no I/O, no clock, no locks, token ids only.
+
+import Wire
+
+/// Packs the tokens of many sequences into steps and hands the steps' results back to the sequences.
+///
+/// Sequences wait in order of arrival for one of ``SchedulerLimits/sequencesActiveMax`` places. A step takes one token
+/// each of sequences that decode, longest ready first, then chunks of prompts, one prompt after another in turn. Chunks
+/// of one prompt follow each other onto the ring without waiting for results; a decoding sequence needs its token back
+/// first. At most ``PackingPolicy/stepsInFlightMax`` steps are out.
+///
+/// The log of tokens each sequence keeps is enough to rebuild the shards' caches: after ``suspend(reason:)`` and
+/// ``resume(epoch:policy:)`` every sequence is sent again from its beginning and goes on where it was.
+struct Scheduler {
+    let limits: SchedulerLimits
+    /// Sequences that wait for a place, first come first.
+    private(set) var waiting: [SequenceState] = []
+    /// Sequences that have a place.
+    private(set) var active: [UInt64: SequenceState] = [:]
+    /// Steps on the ring, oldest first.
+    private(set) var inFlight: [StepRecord] = []
+
+    private var epoch: UInt64 = 0
+    /// `nil` while there is no ring.
+    private var policy: PackingPolicy?
+    private var lastSequenceID: UInt64 = 0
+    private var lastStepID: UInt64 = 0
+    /// Active sequences whose next token may be sent, longest ready first.
+    private var readyToDecode: [UInt64] = []
+    /// Active sequences with a backlog, in the order of their turns.
+    private var readyToPrefill: [UInt64] = []
+    /// Sequences that ended but whose caches the shards may still hold.
+    private var forgotten: [UInt64] = []
+
+    init(limits: SchedulerLimits) {
+        self.limits = limits
+    }
+
+    var isIdle: Bool { active.isEmpty && waiting.isEmpty }
+    /// Active sequences past their backlog.
+    var decodingCount: Int { active.values.reduce(0) { $0 + ($1.isPrefilling ? 0 : 1) } }
+
+    // MARK: Sequences
+
+    /// Takes a sequence in.
+    /// - Throws: ``GenerationRefusal/busy(waiting:)``.
+    mutating func admit(_ request: GenerationRequest) throws(GenerationRefusal) -> UInt64 {
+        promote()
+        guard active.count < limits.sequencesActiveMax || waiting.count < limits.waitingMax else {
+            throw .busy(waiting: waiting.count)
+        }
+        lastSequenceID += 1
+        waiting.append(SequenceState(id: lastSequenceID, request: request))
+        promote()
+        return lastSequenceID
+    }
+
+    /// Ends a sequence nobody wants any more.
+    mutating func remove(_ id: UInt64) {
+        if let index = waiting.firstIndex(where: { $0.id == id }) {
+            waiting.remove(at: index)
+            return
+        }
+        guard active.removeValue(forKey: id) != nil else { return }
+        readyToDecode.removeAll { $0 == id }
+        readyToPrefill.removeAll { $0 == id }
+        promote()
+        guard let policy else { return }
+        // In a ring of one round frames keep their order, so a Forget comes after the sequence's steps. With several
+        // rounds, a step would come by again after it: then the Forget waits for the step.
+        let isOnRing = inFlight.contains { $0.carries(id) }
+        if !isOnRing || policy.rounds == 1 { forgotten.append(id) }
+    }
+
+    /// Sequences to be dropped from the shards' caches, once.
+    mutating func takeForgotten() -> [UInt64] {
+        defer { forgotten.removeAll(keepingCapacity: true) }
+        return forgotten
+    }
+
+    private mutating func promote() {
+        while active.count < limits.sequencesActiveMax, !waiting.isEmpty {
+            let sequence = waiting.removeFirst()
+            active[sequence.id] = sequence
+            if policy != nil { readyToPrefill.append(sequence.id) }
+        }
+    }
+
+    // MARK: The ring comes and goes
+
+    /// There is no ring any more: what was on it is lost.
+    /// - Returns: the failures of sequences that were lost with it too often.
+    mutating func suspend(reason: GenerationFailure) -> [SchedulerOutput] {
+        guard policy != nil else { return [] }
+        var outputs: [SchedulerOutput] = []
+        for id in active.keys.sorted() where active[id]?.isIdle == false {
+            active[id]?.replays += 1
+            if let replays = active[id]?.replays, replays > limits.replaysMax {
+                active[id] = nil
+                outputs.append(.failed(sequence: id, reason))
+            }
+        }
+        policy = nil
+        inFlight.removeAll()
+        readyToDecode.removeAll()
+        readyToPrefill.removeAll()
+        // A new epoch makes the shards drop everything.
+        forgotten.removeAll()
+        return outputs
+    }
+
+    /// There is a ring on which no sequence is known.
+    ///
+    /// All sequences are sent again, first come first, in chunks as a prompt is, and a token is drawn after the last
+    /// alone. A draw depends on the seed and the position, and a row's bits do not depend on the rows beside it, so
+    /// every stream goes on as if nothing had happened.
+    mutating func resume(epoch: UInt64, policy: PackingPolicy) -> [SchedulerOutput] {
+        var outputs = suspend(reason: GenerationFailure(reason: "the ring was formed anew while it worked"))
+        self.epoch = epoch
+        self.policy = policy
+        for id in active.keys.sorted() {
+            guard let count = active[id]?.log.count, count <= policy.contextTokensMax else {
+                active[id] = nil
+                let limit = policy.contextTokensMax
+                let reason = "the ring came back with a context of \(limit) tokens, too few for this sequence"
+                outputs.append(.failed(sequence: id, GenerationFailure(reason: reason)))
+                continue
+            }
+            active[id]?.rewind(to: 0)
+            readyToPrefill.append(id)
+        }
+        promote()
+        return outputs
+    }
+
+    /// Ends every sequence.
+    mutating func failAll(_ failure: GenerationFailure) -> [SchedulerOutput] {
+        let ids = active.keys.sorted() + waiting.map(\.id)
+        waiting.removeAll()
+        ids.forEach { remove($0) }
+        return ids.map { .failed(sequence: $0, failure) }
+    }
+
+    // MARK: Packing
+
+    /// The next step, if there is one to send now.
+    mutating func nextStep() -> Step? {
+        guard let policy, inFlight.count < policy.stepsInFlightMax else { return nil }
+        guard !readyToDecode.isEmpty || !readyToPrefill.isEmpty else { return nil }
+        var packer = StepPacker(policy: policy)
+        let decoding = decodingCount
+
+        var decodeRows = policy.decodeRowsMax(decoding: decoding, isAnyPrefilling: !readyToPrefill.isEmpty)
+        while decodeRows > 0, let id = readyToDecode.first, let sequence = active[id], packer.hasRoom(for: sequence) {
+            readyToDecode.removeFirst()
+            take(id, rowsMax: 1, into: &packer)
+            decodeRows -= 1
+        }
+
+        var prefillRows = min(
+            policy.prefillRowsMax(backlogRows: backlogRows, isAnyDecoding: decoding > 0), policy.rowsMax - packer.rows)
+        while prefillRows > 0, let id = readyToPrefill.first, let sequence = active[id], packer.hasRoom(for: sequence) {
+            readyToPrefill.removeFirst()
+            prefillRows -= take(id, rowsMax: prefillRows, into: &packer)
+            if active[id]?.isPrefilling == true { readyToPrefill.append(id) }
+        }
+
+        lastStepID += 1
+        inFlight.append(StepRecord(stepID: lastStepID, runs: packer.records))
+        return Step(epoch: epoch, stepID: lastStepID, runs: packer.runs)
+    }
+
+    private var backlogRows: Int {
+        readyToPrefill.reduce(0) { $0 + (active[$1]?.backlogCount ?? 0) }
+    }
+
+    /// - Returns: the rows taken.
+    @discardableResult private mutating func take(_ id: UInt64, rowsMax: Int, into packer: inout StepPacker) -> Int {
+        guard let run = active[id]?.takeRun(rowsMax: rowsMax), let attempt = active[id]?.attempt else { return 0 }
+        packer.append(run, attempt: attempt)
+        return run.tokens.count
+    }
+
+    // MARK: Results
+
+    /// Hands a step's result to its sequences.
+    mutating func apply(_ result: StepResult) -> [SchedulerOutput] {
+        guard let policy, result.epoch == epoch else {
+            return [.ignored("a result of epoch \(result.epoch), which is over")]
+        }
+        guard let record = finish(step: result.stepID) else {
+            return [.ignored("a result of step \(result.stepID), which is not on the ring")]
+        }
+        do {
+            let results = try record.matched(with: result.runs, vocabularySize: policy.vocabularySize)
+            return zip(record.runs, results).flatMap { run, result in apply(run, result, policy) }
+        } catch {
+            let reason = "the shard with the last layer answered step \(record.stepID) with \(error.reason)"
+            return end(record.runs, GenerationFailure(reason: reason))
+        }
+    }
+
+    private mutating func apply(
+        _ run: StepRecord.Run, _ result: RunResult?, _ policy: PackingPolicy
+    ) -> [SchedulerOutput] {
+        let id = run.sequenceID
+        // A removed sequence or a run from before the sequence went back.
+        guard active[id]?.attempt == run.attempt else { return [] }
+        guard active[id]?.confirmedCount == run.position else {
+            return end([run], GenerationFailure(reason: "the ring answered the steps of a sequence out of order"))
+        }
+        let events = active[id]?.apply(result, end: run.end, contextTokensMax: policy.contextTokensMax) ?? []
+        if case .finished? = events.last {
+            remove(id)
+        } else if let sequence = active[id], !sequence.isPrefilling, sequence.unsentCount > 0 {
+            readyToDecode.append(id)
+        }
+        return events.map { .event(sequence: id, $0) }
+    }
+
+    // MARK: Failures
+
+    /// A step brings no result.
+    /// - Parameter culprit: the sequence at fault; the others of the step are sent again. `nil`: the remedy is for all.
+    mutating func fail(
+        step stepID: UInt64, culprit: UInt64?, remedy: StepRemedy, _ failure: GenerationFailure
+    ) -> [SchedulerOutput] {
+        guard let record = finish(step: stepID) else {
+            return [.ignored("a failure of step \(stepID), which is not on the ring: \(failure.reason)")]
+        }
+        let culprits = record.runs.filter { culprit == nil || $0.sequenceID == culprit }
+        // A culprit that did not ride in the step leaves nobody else to blame than all.
+        guard !culprits.isEmpty else { return end(record.runs, failure) }
+        for run in record.runs where culprit != nil && run.sequenceID != culprit { sendAgain(run, from: run.position) }
+        guard remedy == .sendAgain else { return end(culprits, failure) }
+        return culprits.flatMap { run in
+            guard let replays = active[run.sequenceID]?.replays, replays < limits.replaysMax else {
+                return end([run], failure)
+            }
+            active[run.sequenceID]?.replays += 1
+            sendAgain(run, from: 0)
+            return []
+        }
+    }
+
+    /// Takes a step off the ring that nobody waits for any more.
+    /// - Returns: whether there was such a step.
+    mutating func dropUnwanted(step stepID: UInt64) -> Bool {
+        guard let record = inFlight.first(where: { $0.stepID == stepID }),
+            !record.runs.contains(where: { active[$0.sequenceID]?.attempt == $0.attempt })
+        else { return false }
+        _ = finish(step: stepID)
+        return true
+    }
+
+    private mutating func end(_ runs: [StepRecord.Run], _ failure: GenerationFailure) -> [SchedulerOutput] {
+        runs.compactMap { run in
+            guard active[run.sequenceID]?.attempt == run.attempt else { return nil }
+            remove(run.sequenceID)
+            return .failed(sequence: run.sequenceID, failure)
+        }
+    }
+
+    /// Sends a sequence again, from `position` on; shards drop what they hold of it beyond.
+    private mutating func sendAgain(_ run: StepRecord.Run, from position: Int) {
+        let id = run.sequenceID
+        guard active[id]?.attempt == run.attempt else { return }
+        active[id]?.rewind(to: position)
+        readyToDecode.removeAll { $0 == id }
+        readyToPrefill.removeAll { $0 == id }
+        if active[id]?.isPrefilling == true { readyToPrefill.append(id) } else { readyToDecode.append(id) }
+    }
+
+    /// Takes a step off the ring.
+    private mutating func finish(step stepID: UInt64) -> StepRecord? {
+        guard let index = inFlight.firstIndex(where: { $0.stepID == stepID }) else { return nil }
+        let record = inFlight.remove(at: index)
+        for run in record.runs where active[run.sequenceID] == nil {
+            // The last of a removed sequence's steps may have brought it back to a shard's cache.
+            if !inFlight.contains(where: { $0.carries(run.sequenceID) }) { forgotten.append(run.sequenceID) }
+        }
+        return record
+    }
+}
+
+/// What to do about sequences whose step failed.
+enum StepRemedy: Equatable, Sendable {
+    /// They end with the failure.
+    case end
+    /// They are sent again from the beginning, at most ``SchedulerLimits/replaysMax`` times without a token in between.
+    case sendAgain
+}
+
+/// What becomes of sequences.
+enum SchedulerOutput: Equatable, Sendable {
+    case event(sequence: UInt64, GenerationEvent)
+    case failed(sequence: UInt64, GenerationFailure)
+    /// Something came from the ring that means nothing any more; for the log.
+    case ignored(String)
+}

@@ -1,0 +1,107 @@
+// One sequence on its way: what was sent, what came back, what is next.
+
+import Wire
+
+/// The log of a sequence's tokens and how far the ring has come with it.
+struct SequenceState {
+    let id: UInt64
+    let promptCount: Int
+    let sampling: Sampling
+    let tokensMax: Int
+    let stopTokens: Set<UInt32>
+    /// Alternatives wanted for each prompt token; `nil`: no log-probabilities wanted.
+    let promptLogprobs: Int?
+
+    /// Every token, prompt first: all that is needed to rebuild the shards' caches.
+    private(set) var log: [UInt32]
+    /// Tokens of the log that went onto the ring in this epoch.
+    private(set) var sentCount = 0
+    /// Tokens of the log whose results came back in this epoch.
+    private(set) var confirmedCount = 0
+    /// Tokens to be sent in chunks before one follows another singly: the log as it was when the epoch began.
+    private(set) var backlogCount: Int
+    /// Counts the times the sequence went back; results of runs from before do not count.
+    private(set) var attempt = 0
+    /// Times the ring broke with rows of this sequence on it since it last got a token.
+    var replays = 0
+
+    private var promptChoices: [TokenChoice] = []
+    private var isPromptReported = false
+
+    init(id: UInt64, request: GenerationRequest) {
+        self.id = id
+        promptCount = request.prompt.count
+        sampling = request.sampling
+        tokensMax = request.tokensMax
+        stopTokens = request.stopTokens
+        promptLogprobs = request.promptLogprobs
+        log = request.prompt
+        backlogCount = request.prompt.count
+    }
+
+    var unsentCount: Int { log.count - sentCount }
+    var isPrefilling: Bool { sentCount < backlogCount }
+    /// Nothing of it is on the ring.
+    var isIdle: Bool { sentCount == confirmedCount }
+
+    private var generatedCount: Int { log.count - promptCount }
+
+    // MARK: Sending
+
+    /// Takes the next run of at most `rowsMax` tokens. There must be unsent tokens.
+    mutating func takeRun(rowsMax: Int) -> SequenceRun {
+        let end = min(sentCount + rowsMax, log.count)
+        var run = SequenceRun(
+            sequenceID: id, position: UInt32(sentCount), tokens: Array(log[sentCount..<end]),
+            promptCount: UInt32(promptCount))
+        if end == log.count, generatedCount < tokensMax { run.sampling = sampling }
+        if let promptLogprobs, !isPromptReported, sentCount < promptCount {
+            run.promptLogprobs = PromptLogprobs(
+                top: UInt32(promptLogprobs), nextToken: end < promptCount ? log[end] : nil)
+        }
+        sentCount = end
+        return run
+    }
+
+    // MARK: Going back
+
+    /// Goes back to `position`, from which it will be sent again.
+    mutating func rewind(to position: Int) {
+        attempt += 1
+        // What is sent again goes in chunks, but for a single token that goes as any other.
+        if position + 1 < log.count { backlogCount = log.count }
+        sentCount = min(sentCount, position)
+        confirmedCount = min(confirmedCount, position)
+        if !isPromptReported, promptLogprobs != nil {
+            // Row i answers for the token after it, so `position` rows have given as many choices.
+            promptChoices.removeLast(max(0, promptChoices.count - sentCount))
+        }
+    }
+
+    // MARK: Results
+
+    /// Takes in the result of its oldest run on the ring, which ended at `end`; `nil` for a run that wanted nothing.
+    /// - Returns: what the client learns; ``GenerationEvent/finished(_:)`` when the sequence is over.
+    mutating func apply(_ result: RunResult?, end: Int, contextTokensMax: Int) -> [GenerationEvent] {
+        confirmedCount = end
+        var events: [GenerationEvent] = []
+        if let result, !isPromptReported { promptChoices += result.prompt }
+        if end >= promptCount, !isPromptReported {
+            isPromptReported = true
+            replays = 0
+            events.append(.prompt(choices: promptChoices))
+            promptChoices = []
+            if tokensMax == 0 { events.append(.finished(.length)) }
+        }
+        guard let choice = result?.sampled else { return events }
+        replays = 0
+        log.append(choice.token)
+        if stopTokens.contains(choice.token) {
+            events.append(.finished(.stopToken(choice.token)))
+            return events
+        }
+        events.append(.token(choice))
+        if generatedCount >= tokensMax || log.count >= contextTokensMax { events.append(.finished(.length)) }
+        return events
+    }
+}

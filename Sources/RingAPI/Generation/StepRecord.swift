@@ -1,0 +1,81 @@
+// What a step on the ring carries, remembered until its result comes.
+
+import Wire
+
+/// A step on the ring.
+struct StepRecord: Equatable, Sendable {
+    /// A run of the step.
+    struct Run: Equatable, Sendable {
+        var sequenceID: UInt64
+        /// First token and the one after the last.
+        var position: Int
+        var end: Int
+        /// The sequence's attempt when the run was packed.
+        var attempt: Int
+        var wantsToken: Bool
+        /// Prompt log-probabilities that must come back.
+        var promptChoices: Int
+
+        init(_ run: SequenceRun, attempt: Int) {
+            sequenceID = run.sequenceID
+            position = Int(run.position)
+            end = position + run.tokens.count
+            self.attempt = attempt
+            wantsToken = run.sampling != nil
+            promptChoices = run.promptLogprobs.map { run.tokens.count - ($0.nextToken == nil ? 1 : 0) } ?? 0
+        }
+
+        var wantsAnswer: Bool { wantsToken || promptChoices > 0 }
+    }
+
+    var stepID: UInt64
+    var runs: [Run]
+
+    func carries(_ sequenceID: UInt64) -> Bool { runs.contains { $0.sequenceID == sequenceID } }
+
+    /// Pairs each run with its result. Runs that want nothing may have none.
+    /// - Throws: ``Mismatch`` when the results answer something else than was asked.
+    func matched(with results: [RunResult], vocabularySize: Int) throws(Mismatch) -> [RunResult?] {
+        var remaining = results[...]
+        var matched: [RunResult?] = []
+        matched.reserveCapacity(runs.count)
+        for run in runs {
+            guard let result = remaining.first, result.sequenceID == run.sequenceID else {
+                guard !run.wantsAnswer else { throw .missing(run.sequenceID) }
+                matched.append(nil)
+                continue
+            }
+            remaining.removeFirst()
+            guard Int(result.position) == run.end else { throw .position(Int(result.position), expected: run.end) }
+            guard (result.sampled != nil) == run.wantsToken else {
+                throw run.wantsToken ? .missing(run.sequenceID) : .unasked(run.sequenceID)
+            }
+            if let token = result.sampled?.token, Int(token) >= vocabularySize { throw .unknownToken(token) }
+            guard result.prompt.count == run.promptChoices else {
+                throw .promptChoices(result.prompt.count, expected: run.promptChoices)
+            }
+            matched.append(result)
+        }
+        if let extra = remaining.first { throw .unasked(extra.sequenceID) }
+        return matched
+    }
+
+    /// How a result fails to answer its step.
+    enum Mismatch: Error, Equatable {
+        case missing(UInt64)
+        case unasked(UInt64)
+        case position(Int, expected: Int)
+        case promptChoices(Int, expected: Int)
+        case unknownToken(UInt32)
+
+        var reason: String {
+            switch self {
+            case .missing(let sequence): "no answer for sequence \(sequence)"
+            case .unasked(let sequence): "an answer nobody asked for, sequence \(sequence)"
+            case .position(let position, let expected): "position \(position) instead of \(expected)"
+            case .promptChoices(let count, let expected): "\(count) log-probabilities instead of \(expected)"
+            case .unknownToken(let token): "token \(token), which the model does not have"
+            }
+        }
+    }
+}
