@@ -56,7 +56,7 @@ let package = Package(
         module("Observability", [logging, lifecycle]),
 
         // Values
-        module("Wire", ["CRingProto", "CXXHash"]),
+        module("Wire", ["CProtobufC", "CRingProto", "CXXHash"]),
         module("Tensors", ["CKernels", "COpenBLAS"]),
 
         // Plumbing
@@ -85,9 +85,9 @@ let package = Package(
             name: "ring-bench", dependencies: ["Wire", "RingTransport", arguments, logging], swiftSettings: swiftSettings),
 
         tests("CKernels"),
-        tests("Wire"),
+        tests("Wire", ["CProtobufC", "CRingProto"]),
         tests("Tensors"),
-        tests("RingTransport", ["Wire"]),
+        tests("RingTransport", ["Wire", logging]),
         tests("Weights"),
         tests("Sampling"),
         tests("Text", fixtures: true),

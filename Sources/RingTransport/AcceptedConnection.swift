@@ -13,7 +13,8 @@ public final class AcceptedConnection: Sendable {
         self.descriptor = Mutex(descriptor)
     }
 
-    /// Hands the descriptor (nonblocking, close-on-exec, nothing read from it) to the caller, who closes it from now on; `nil` after the first call.
+    /// Hands the descriptor (nonblocking, close-on-exec, nothing read from it) to the caller, who closes it from now
+    /// on; `nil` after the first call.
     public func takeDescriptor() -> Int32? {
         descriptor.withLock { held in
             defer { held = nil }

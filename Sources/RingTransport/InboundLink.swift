@@ -15,7 +15,8 @@ public final class InboundLink: Sendable {
 
     /// - Parameters:
     ///   - hello: how this daemon introduces itself.
-    ///   - onFrame: takes each frame but hellos and heartbeats, in order, on the link's thread: the next is read when it returns.
+    ///   - onFrame: takes each frame but hellos and heartbeats, in order, on the link's thread: the next is read when
+    ///     it returns.
     ///   - onStateChange: called on the link's thread: at most once `connected`, then once `disconnected`.
     public init(
         _ connection: AcceptedConnection, as hello: Hello, configuration: LinkConfiguration = LinkConfiguration(), logger: Logger,

@@ -3,7 +3,8 @@
 public import Logging
 public import Wire
 
-/// Keeps the inbound links of a daemon: usually one; two when a closed ring leads further rounds straight back to its first shard.
+/// Keeps the inbound links of a daemon: usually one; two when a closed ring leads further rounds straight back to its
+/// first shard.
 ///
 /// A neighbor that dials again replaces its older link, which may not know yet that it is dead.
 public final class InboundLinks: Sendable {

@@ -17,8 +17,8 @@ public struct LinkConfiguration: Sendable {
     public var redialDelayMax: Duration = .seconds(2)
     /// A neighbor of another protocol version is asked again this seldom: someone has to replace its program first.
     public var redialDelayAfterMismatch: Duration = .seconds(30)
-    /// Frames up to this size are written by the thread that sends them while the socket takes them; larger ones, such as a prompt's chunk, would hold
-    /// up its computing on a slow link and go through the link's own thread.
+    /// Frames up to this size are written by the thread that sends them while the socket takes them; larger ones,
+    /// such as a prompt's chunk, would hold up its computing on a slow link and go through the link's own thread.
     public var inlineFrameBytesMax = 256 << 10
     /// Frames that wait in one link: every step the API may have on the ring, and as many short messages beside them.
     public var queueFramesMax = 2 * WireLimits.stepsInFlightMax
@@ -26,7 +26,8 @@ public struct LinkConfiguration: Sendable {
     public var queueBytesMax = WireLimits.stepsInFlightMax * (WireLimits.frameBytesMax + WireLimits.lengthPrefixBytes)
     /// A sender waits this long for room in a full queue.
     public var queueTimeout: Duration = .seconds(10)
-    /// The reading thread polls this long without sleeping before it sleeps: saves the wake-up of an idle core, costs a core. 0 where cores are shared.
+    /// The reading thread polls this long without sleeping before it sleeps: saves the wake-up of an idle core, costs
+    /// a core. 0 where cores are shared.
     public var receiveSpin: Duration = .zero
     /// A connection that says nothing is closed after this time.
     public var firstByteTimeout: Duration = .seconds(10)

@@ -5,7 +5,8 @@ public import Wire
 
 /// Dials the next daemon for ever, whichever starts first, and carries frames forward to it.
 ///
-/// A lost connection is dialed again with growing delays. Only failures come backward over it; heartbeats are the link's own affair.
+/// A lost connection is dialed again with growing delays. Only failures come backward over it; heartbeats are the
+/// link's own affair.
 public final class OutgoingLink: Sendable {
     /// The next daemon's address.
     public let address: RingAddress
@@ -31,14 +32,16 @@ public final class OutgoingLink: Sendable {
 
     /// Sends a frame forward. Thread-safe; frames of one thread arrive in the order sent.
     ///
-    /// Returns when the frame is with the system or in the link's queue. Whether it arrives is known only by what comes back.
-    /// - Throws: ``LinkError/notConnected(address:reason:)`` at once while there is no connection, ``LinkError/congested(_:)`` when the queue stays full,
-    ///   ``LinkError/wire(_:)`` when the frame breaks a limit.
+    /// Returns when the frame is with the system or in the link's queue. Whether it arrives is known only by what
+    /// comes back.
+    /// - Throws: ``LinkError/notConnected(address:reason:)`` at once while there is no connection,
+    ///   ``LinkError/congested(_:)`` when the queue stays full, ``LinkError/wire(_:)`` when the frame breaks a limit.
     public func send(_ frame: Frame) throws(LinkError) {
         throw .closed
     }
 
-    /// Ends the link and returns when its threads have ended. May be called more than once, but not from the link's own callbacks.
+    /// Ends the link and returns when its threads have ended. May be called more than once, but not from the link's
+    /// own callbacks.
     public func close() {
     }
 }

@@ -3,7 +3,8 @@
 public import Logging
 public import Wire
 
-/// A listening port. Its own thread accepts, waits for the first byte of each connection without holding up others, and hands the connection on unread.
+/// A listening port. Its own thread accepts, waits for the first byte of each connection without holding up others,
+/// and hands the connection on unread.
 public final class PortListener: Sendable {
     /// The address bound, with the port the system chose where 0 was asked for.
     public let address: RingAddress
@@ -11,8 +12,8 @@ public final class PortListener: Sendable {
     /// Binds and listens; connections are served after ``start()``.
     /// - Parameters:
     ///   - onRing: takes a connection that begins as the ring's do; called on the listener's thread, must not block.
-    ///   - onForeign: takes a connection that begins otherwise; called likewise. Without it, one line is logged and the connection is answered with an
-    ///     HTTP error that says what this port is for.
+    ///   - onForeign: takes a connection that begins otherwise; called likewise. Without it, one line is logged and
+    ///     the connection is answered with an HTTP error that says what this port is for.
     /// - Throws: ``ListenError`` that says which address cannot be bound and why.
     public init(
         on address: RingAddress, configuration: LinkConfiguration = LinkConfiguration(), logger: Logger,
@@ -26,7 +27,8 @@ public final class PortListener: Sendable {
     public func start() {
     }
 
-    /// Stops listening, closes connections not yet handed on, and returns when the thread has ended. May be called more than once.
+    /// Stops listening, closes connections not yet handed on, and returns when the thread has ended. May be called
+    /// more than once.
     public func close() {
     }
 }

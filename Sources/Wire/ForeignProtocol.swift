@@ -15,7 +15,9 @@ public enum ForeignProtocol: Equatable, Sendable {
         guard let first = firstBytes.first, first != 0 else { return nil }
         let handshakeRecord: UInt8 = 0x16
         // Methods are capital letters up to a space: "GET ", "POST".
-        func isOfMethod(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == 0x20 }
+        func isOfMethod(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == 0x20
+        }
         if first == handshakeRecord {
             self = .tls
         } else if firstBytes.prefix(Self.bytesNeeded).allSatisfy(isOfMethod) {

@@ -3,7 +3,8 @@
 /// One message with its payload, as it crosses a connection.
 public struct Frame: Equatable, Sendable {
     public var message: Message
-    /// Activations of a ``Step``, row-major `[row, hidden]` in the epoch's ``ActivationFormat``; empty for every other message.
+    /// Activations of a ``Step``, row-major `[row, hidden]` in the epoch's ``ActivationFormat``; empty for every
+    /// other message.
     public var payload: [UInt8]
 
     public init(_ message: Message, payload: [UInt8] = []) {
@@ -36,7 +37,8 @@ public struct Hello: Equatable, Sendable {
     public var name: String
     public var role: Role
 
-    public init(protocolVersion: UInt32 = WireLimits.protocolVersion, softwareVersion: String, name: String, role: Role) {
+    public init(protocolVersion: UInt32 = WireLimits.protocolVersion, softwareVersion: String, name: String, role: Role)
+    {
         self.protocolVersion = protocolVersion
         self.softwareVersion = softwareVersion
         self.name = name
@@ -147,7 +149,8 @@ public struct Step: Equatable, Sendable {
     public var computeNanoseconds: UInt64
 
     public init(
-        epoch: UInt64, stepID: UInt64, nextLayer: UInt32 = 0, hops: UInt32 = 0, runs: [SequenceRun], checksum: UInt64 = 0,
+        epoch: UInt64, stepID: UInt64, nextLayer: UInt32 = 0, hops: UInt32 = 0, runs: [SequenceRun],
+        checksum: UInt64 = 0,
         hiddenSize: UInt32 = 0, computeNanoseconds: UInt64 = 0
     ) {
         self.epoch = epoch
@@ -266,7 +269,8 @@ public struct RunResult: Equatable, Sendable {
     }
 }
 
-/// A token with its log-probability (natural, before penalties and temperature) and the alternatives asked for, likeliest first.
+/// A token with its log-probability (natural, before penalties and temperature) and the alternatives asked for,
+/// likeliest first.
 public struct TokenChoice: Equatable, Sendable {
     public var token: UInt32
     public var logprob: Float

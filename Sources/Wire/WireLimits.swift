@@ -6,8 +6,8 @@ public enum WireLimits {
     public static let protocolVersion: UInt32 = 1
     /// Bytes of the length prefix of a frame.
     public static let lengthPrefixBytes = 4
-    /// Largest frame. Below 2²⁴, so that a ring connection begins with a zero byte and can share a port with HTTP and TLS.
-    /// Large enough for 512 rows of 8,000 float32 columns.
+    /// Largest frame. Below 2²⁴, so that a ring connection begins with a zero byte and can share a port with HTTP
+    /// and TLS. Large enough for 512 rows of 7,168 float32 columns.
     public static let frameBytesMax = (1 << 24) - 1
     /// Largest payload: a frame less room for its other fields.
     public static let payloadBytesMax = frameBytesMax - (1 << 20)
@@ -19,6 +19,11 @@ public enum WireLimits {
     public static let stepRunsMax = 1024
     /// Steps the API has on the ring at a time; a shard can always take this many, so the ring needs no credits.
     public static let stepsInFlightMax = 32
+    /// Tokens of a sequence: the longest published contexts have ten million.
+    public static let contextTokensMax = 1 << 24
+    /// Memory that unpacking one frame may take, payload included: the structs of a message within the limits stay
+    /// below it, while two hostile bytes can ask for a struct of two hundred.
+    public static let unpackBytesMax = 128 << 20
     /// Daemons a frame may pass before it is taken for lost: 32 shards for 32 rounds.
     public static let hopsMax: UInt32 = 1024
     /// Shards in one ring.
