@@ -4,15 +4,14 @@ internal import CKernels
 
 /// A view of float32 values `[rows, columns]`, contiguous and row-major, in the arena of a ``Compute``.
 ///
-/// It owns nothing: it is valid until the arena is reset or a mark from before its making is released, which ends a layer or a
-/// step. It must not outlive its ``Compute`` nor leave the step it was made in.
+/// It does not own its memory: it is valid until the arena is reset or a mark from before its making is released, which ends a
+/// layer or a step. It must not leave the step it was made in.
 public struct Tensor {
     public let rows: Int
     public let columns: Int
     /// Its values, 64-byte aligned when it was allocated as a whole.
     public let elements: UnsafeMutablePointer<Float>
-    // A counted reference in each of a layer's dozens of tensors would cost atomic operations on the token path.
-    unowned(unsafe) let compute: Compute
+    let compute: Compute
 
     /// A tensor of `rows` × `columns` uninitialized values.
     /// - Throws: when the arena's limit is reached.

@@ -37,9 +37,7 @@ public final class TensorArena {
         self.bytesMax = bytesMax
     }
 
-    deinit {
-        for chunk in chunks { free(chunk.baseAddress) }
-    }
+    deinit { freeChunks() }
 
     /// Memory for `bytes` bytes, uninitialized, valid until a mark before it is released or the arena is reset.
     func allocate(bytes: Int) throws(TensorError) -> UnsafeMutableRawPointer {
@@ -64,6 +62,7 @@ public final class TensorArena {
     }
 
     private func grow(by bytes: Int) throws(TensorError) {
+        if usedBytes == 0 { freeChunks() }
         guard bytes <= bytesMax - reservedBytes else {
             throw .arenaFull(requestedBytes: bytes, usedBytes: usedBytes, bytesMax: bytesMax)
         }
@@ -94,11 +93,15 @@ public final class TensorArena {
     /// Frees all, and merges the chunks.
     public func reset() {
         if chunks.count > 1 {
-            for chunk in chunks { free(chunk.baseAddress) }
-            chunks.removeAll(keepingCapacity: true)
             nextChunkBytes = reservedBytes
-            reservedBytes = 0
+            freeChunks()
         }
         (current, offset, usedBytes) = (0, 0, 0)
+    }
+
+    private func freeChunks() {
+        for chunk in chunks { free(chunk.baseAddress) }
+        chunks.removeAll(keepingCapacity: true)
+        reservedBytes = 0
     }
 }

@@ -22,12 +22,9 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
     static let reference =
         FileManager.default.fileExists(atPath: Fixtures.referenceDirectory)
         ? [
-            TestCheckpoint("qwen3-bf16", in: Fixtures.referenceDirectory, standardErrorMax: 0.0004),
-            TestCheckpoint("qwen3-fp16", in: Fixtures.referenceDirectory, standardErrorMax: 0.0004),
-            TestCheckpoint("qwen3-4bit-g64", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
-            TestCheckpoint("qwen3-4bit-g32", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
-            TestCheckpoint("qwen3-8bit-g64", in: Fixtures.referenceDirectory, standardErrorMax: 0.02),
-        ] : []
+            ("qwen3-bf16", 0.0004), ("qwen3-fp16", 0.0004), ("qwen3-3bit-g64", 0.025), ("qwen3-4bit-g32", 0.02),
+            ("qwen3-4bit-g64", 0.02), ("qwen3-6bit-g64", 0.02), ("qwen3-mixed_4_6-g64", 0.02), ("qwen3-8bit-g64", 0.02),
+        ].map { TestCheckpoint($0.0, in: Fixtures.referenceDirectory, standardErrorMax: $0.1) } : []
 
     private init(_ name: String, in folder: String, standardErrorMax: Float) {
         self.name = name
