@@ -1,0 +1,189 @@
+// Planned layers arrive whole, aligned and widened, whatever the system's reads return.
+
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Weights
+
+@Suite struct LayerWeightsTests {
+    private let directory: ModelDirectory
+    private let checkpoint: Checkpoint
+    /// Layer 0, in pieces over two files.
+    private let tensors = [
+        TestTensor("layers.0.q.weight", .u32, [5, 7]), TestTensor("layers.0.q.scales", .bf16, [5, 3]),
+        TestTensor("layers.0.norm", .bf16, [3], data: [0x80, 0x3F, 0x20, 0xC1, 0x00, 0x00]),  // 1, -10, 0
+        TestTensor("layers.0.empty", .f32, [0, 2]),
+        TestTensor("layers.0.half", .f16, [4], data: [0x00, 0x3C, 0x01, 0x00, 0xFF, 0x7B, 0x00, 0xC0]),
+        TestTensor("layers.0.single", floats: [0.5, -2]), TestTensor("layers.0.k.weight", .u8, [1001]),
+    ]
+
+    init() throws {
+        directory = try ModelDirectory()
+        let other = TestTensor("layers.1.w", [33])
+        try directory.write("config.json", "{}")
+        try directory.write("a.safetensors", safetensors([tensors[0], tensors[1], other, tensors[2], tensors[3]]))
+        try directory.write("b.safetensors", safetensors([tensors[4], tensors[5], tensors[6]]))
+        checkpoint = try Checkpoint(directory: directory.path)
+    }
+
+    private func check(_ weights: LayerWeights, _ tensors: [TestTensor]) throws {
+        #expect(weights.names == tensors.map { String($0.name.dropFirst("layers.0.".count)) }.sorted())
+        for tensor in tensors {
+            let stored = try weights.tensor(String(tensor.name.dropFirst("layers.0.".count)), shape: tensor.shape)
+            #expect(stored.name == tensor.name)
+            #expect(UInt(bitPattern: stored.baseAddress) % 64 == 0)
+            if stored.elementType == tensor.type { #expect(stored.contents == tensor.data, "\(tensor.name)") }
+        }
+        #expect(try weights.tensor("norm", shape: [3]).floats == [1, -10, 0])
+        #expect(try weights.tensor("half", shape: [4]).floats == [1, 0x1p-24, 65504, -2])
+        #expect(try weights.tensor("single", shape: [2]).floats == [0.5, -2])
+        #expect(try weights.tensor("q.scales", shape: [5, 3]).elementType == .bf16)
+    }
+
+    @Test func loadsAlignedAndWidened() throws {
+        let plan = LayerPlan(checkpoint, prefix: "layers.0.")
+        #expect(plan.storedByteCount == tensors.reduce(0) { $0 + $1.data.count })
+        #expect(plan.entries.count == tensors.count)
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: true)
+        let slab = try WeightSlab(byteCount: plan.byteCount)
+        for _ in 0..<2 {
+            let (weights, bytesRead) = try LayerWeights.load(plan, into: slab, from: reader)
+            #expect(bytesRead == UInt64(plan.storedByteCount))
+            try check(weights, tensors)
+        }
+    }
+
+    /// Every tensor may be read 64 bytes past its end, inside the slab.
+    @Test func leavesRoomToReadPastTheEnd() throws {
+        let plan = LayerPlan(checkpoint, prefix: "layers.0.")
+        for placement in plan.placements {
+            let bytes = placement.entry.elementCount * placement.elementType.byteCount
+            #expect(placement.slabOffset + bytes + 64 <= plan.byteCount)
+            #expect(placement.slabOffset % 64 == 0)
+        }
+        let inMemory = plan.placements.map { ($0.slabOffset, $0.slabOffset + $0.entry.elementCount * $0.elementType.byteCount) }
+            .sorted { $0 < $1 }
+        for (left, right) in zip(inMemory, inMemory.dropFirst()) { #expect(left.1 <= right.0) }
+    }
+
+    @Test func planOfSeveralPrefixesKeepsNamesApart() throws {
+        let plan = LayerPlan(checkpoint, prefixes: ["layers.1.", "layers.0.q.", "layers.0.q.scales"])
+        let weights = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
+        #expect(weights.names == ["layers.0.q.scales", "layers.0.q.weight", "layers.1.w"])
+        #expect(try weights.tensor("layers.1.w", shape: [33]).contents == TestTensor.pattern("layers.1.w", count: 33))
+    }
+
+    @Test func dryWeightsKnowNamesAndShapes() throws {
+        let weights = LayerWeights(dry: LayerPlan(checkpoint, prefix: "layers.0."))
+        #expect(weights.has("norm") && !weights.has("nrom"))
+        let norm = try weights.tensor("norm", shape: [3])
+        #expect(norm.elementType == .f32)
+        #expect(UInt(bitPattern: norm.baseAddress) % 64 == 0)
+        let bias = try weights.tensorIfPresent("bias", shape: [3])
+        #expect(bias == nil)
+        #expect(weights.tensorIfPresent("q.weight")?.shape == [5, 7])
+        let missing = checkpointError { _ = try weights.tensor("o.weight", shape: [8, 2]) }
+        #expect(missing?.kind == .missingTensor)
+        #expect(missing?.description == "tensor 'layers.0.o.weight': is missing from the checkpoint; expected shape [8, 2]")
+        let wrong = checkpointError { _ = try weights.tensor("q.weight", shape: [7, 5]) }
+        #expect(wrong?.kind == .wrongShape)
+        #expect(wrong?.description == "tensor 'layers.0.q.weight': expected shape [7, 5], found [5, 7]")
+        #expect(checkpointError { _ = try weights.tensorIfPresent("q.weight", shape: [7, 5]) } == wrong)
+    }
+
+    /// Interrupted calls and reads that stop anywhere are continued.
+    @Test(arguments: 1...9) func shortAndInterruptedReadsAreContinued(bytesPerCall: Int) throws {
+        let calls = Atomic(0)
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, _, offset in
+            if calls.add(1, ordering: .relaxed).newValue % 3 == 0 {
+                errno = EINTR
+                return -1
+            }
+            return pread(descriptor, vectors[0].iov_base, min(vectors[0].iov_len, bytesPerCall * bytesPerCall), offset)
+        }
+        try check(try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.0."), from: reader), tensors)
+    }
+
+    @Test func neighboursComeInOneCall() throws {
+        let calls = Atomic(0)
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, count, offset in
+            calls.add(1, ordering: .relaxed)
+            return preadv(descriptor, vectors, count, offset)
+        }
+        try check(try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.0."), from: reader), tensors)
+        // a.safetensors before and after layer 1's tensor, and b.safetensors.
+        #expect(calls.load(ordering: .relaxed) == 3)
+    }
+
+    @Test func callsAreBounded() throws {
+        let large = BufferedTensorReader.callBytesMax + 12345
+        let tensors = [TestTensor("a", [large])] + (0..<150).map { TestTensor("b\($0)", [3]) }
+        let directory = try ModelDirectory()
+        try directory.write("config.json", "{}")
+        try directory.write("model.safetensors", safetensors(tensors))
+        let checkpoint = try Checkpoint(directory: directory.path)
+        let largest = Mutex((bytes: 0, pieces: 0, calls: 0))
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, count, offset in
+            largest.withLock {
+                $0.bytes = max($0.bytes, (0..<Int(count)).reduce(0) { $0 + vectors[$1].iov_len })
+                $0.pieces = max($0.pieces, Int(count))
+                $0.calls += 1
+            }
+            return preadv(descriptor, vectors, count, offset)
+        }
+        let weights = try LayerWeights.load(LayerPlan(checkpoint, prefixes: [""]), from: reader)
+        for tensor in tensors { #expect(try weights.tensor(tensor.name, shape: tensor.shape).contents == tensor.data) }
+        let seen = largest.withLock { $0 }
+        #expect(seen.bytes == BufferedTensorReader.callBytesMax)
+        #expect(seen.pieces == BufferedTensorReader.callPiecesMax)
+        #expect(seen.calls == 4)
+    }
+
+    @Test func readErrorsNameFileAndTensor() throws {
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { _, _, _, _ in
+            errno = EIO
+            return -1
+        }
+        let error = checkpointError { _ = try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.1."), from: reader) }
+        #expect(error?.kind == .unreadable)
+        #expect(error?.description.contains("a.safetensors: tensor 'layers.1.w'") == true)
+        #expect(error?.description.contains("Input/output error") == true)
+    }
+
+    @Test func aFileThatShrinksIsNoticed() throws {
+        let plan = LayerPlan(checkpoint, prefix: "layers.0.")
+        let opened = BufferedTensorReader(checkpoint, dropsPageCache: false)
+        _ = try LayerWeights.load(plan, from: opened)
+        #expect(truncate("\(directory.path)/b.safetensors", off_t(checkpoint.files[1].byteCount) - 10) == 0)
+        let whileOpen = checkpointError { _ = try LayerWeights.load(plan, from: opened) }
+        #expect(whileOpen?.kind == .truncated)
+        #expect(whileOpen?.tensor == "layers.0.k.weight")
+        let before = checkpointError {
+            _ = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
+        }
+        #expect(before?.kind == .truncated)
+        directory.remove("b.safetensors")
+        let absent = checkpointError {
+            _ = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
+        }
+        #expect(absent?.kind == .missingFile)
+    }
+
+    @Test func aSlabThatIsTooSmallIsRefused() throws {
+        let plan = LayerPlan(checkpoint, prefix: "layers.0.")
+        let slab = try WeightSlab(byteCount: plan.byteCount - 1)
+        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false)
+        #expect(checkpointError { _ = try LayerWeights.load(plan, into: slab, from: reader) } != nil)
+    }
+
+    @Test func slabsAreZeroAlignedAndRefusedWhenBeyondMemory() throws {
+        for byteCount in [0, 1, 4096, 40 << 20] {
+            let slab = try WeightSlab(byteCount: byteCount)
+            #expect(UInt(bitPattern: slab.baseAddress) % (byteCount > 16 << 20 ? 2 << 20 : 4096) == 0)
+            if byteCount > 0 { slab.baseAddress.storeBytes(of: 1, toByteOffset: byteCount - 1, as: UInt8.self) }
+        }
+        let error = checkpointError { _ = try WeightSlab(byteCount: 1 << 60) }
+        #expect(error?.description.contains("no memory for") == true)
+    }
+}
