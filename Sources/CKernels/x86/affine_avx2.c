@@ -6,7 +6,7 @@
 #pragma clang attribute push(CK_AVX2, apply_to = function)
 
 // Bytes of weights asked for ahead of use. The hardware's prefetcher stops at page borders.
-#define PREFETCH_BYTES 1024
+#define PREFETCH_BYTES 8192
 // Rows that share one unpacking of the weights.
 #define ROWS_MAX 3
 
