@@ -51,7 +51,7 @@ extension APIError {
         return path.isEmpty ? nil : path
     }
 
-    private static func name(of type: Any.Type) -> String {
+    fileprivate static func name(of type: Any.Type) -> String {
         switch type {
         case is String.Type: "a string"
         case is Bool.Type: "true or false"
@@ -83,7 +83,12 @@ struct MemberName: CodingKey {
 extension KeyedDecodingContainer where Key == MemberName {
     /// The member's value, `nil` when it is absent or null.
     func read<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value? {
-        try decodeIfPresent(type, forKey: MemberName(name))
+        do {
+            return try decodeIfPresent(type, forKey: MemberName(name))
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+            // A number that does not fit its type is reported without its place.
+            throw APIError.invalid(name, "\(name) must be \(APIError.name(of: type))")
+        }
     }
 
     /// The member's value, which must lie in `range`.
