@@ -17,8 +17,8 @@ public final class BufferedTensorReader: TensorReader {
     /// `preadv`, or what a test puts in its place.
     private let readVector: @Sendable (Int32, UnsafePointer<iovec>, Int32, off_t) -> Int
 
-    /// - Parameter dropsPageCache: gives the page cache back after reading: set it for a window, whose layers will be read again from
-    ///   disk anyway and whose memory must stay in its budget.
+    /// - Parameter dropsPageCache: gives the page cache back after reading: set it for a window, whose layers will be
+    ///   read again from disk anyway and whose memory must stay in its budget.
     public convenience init(_ checkpoint: Checkpoint, dropsPageCache: Bool) {
         self.init(checkpoint, dropsPageCache: dropsPageCache, readVector: preadv)
     }
@@ -40,7 +40,8 @@ public final class BufferedTensorReader: TensorReader {
             // A run: pieces that lie side by side in one file.
             var end = pieces[first].fileOffset + UInt64(pieces[first].byteCount)
             var last = first + 1
-            while last < pieces.count, pieces[last].fileIndex == pieces[first].fileIndex, pieces[last].fileOffset == end {
+            while last < pieces.count, pieces[last].fileIndex == pieces[first].fileIndex, pieces[last].fileOffset == end
+            {
                 end += UInt64(pieces[last].byteCount)
                 last += 1
             }
@@ -48,7 +49,8 @@ public final class BufferedTensorReader: TensorReader {
             try readRun(pieces[first..<last], from: file)
             let runBytes = end - pieces[first].fileOffset
             if dropsPageCache {
-                _ = posix_fadvise(file.descriptor, off_t(pieces[first].fileOffset), off_t(runBytes), POSIX_FADV_DONTNEED)
+                _ = posix_fadvise(
+                    file.descriptor, off_t(pieces[first].fileOffset), off_t(runBytes), POSIX_FADV_DONTNEED)
             }
             total += runBytes
             first = last
@@ -79,8 +81,8 @@ public final class BufferedTensorReader: TensorReader {
             guard result > 0 else {
                 throw CheckpointError(
                     .truncated, file: file.path, tensor: run[index].tensorName,
-                    "the file ends at byte \(offset), where \(run[index].byteCount - done) more bytes of this tensor should be; "
-                        + "it was shortened after it was opened")
+                    "the file ends at byte \(offset), with \(run[index].byteCount - done) bytes of this tensor to come; it was "
+                        + " shortened after it was opened")
             }
             var arrived = result
             while arrived > 0, index < run.endIndex {
@@ -116,7 +118,9 @@ public final class BufferedTensorReader: TensorReader {
             guard file.byteCount == files[index].byteCount else {
                 throw CheckpointError(
                     .truncated, file: file.path,
-                    "has \(file.byteCount) bytes, but had \(files[index].byteCount) when the checkpoint was opened; restart to open it anew")
+                    "has \(file.byteCount) bytes, but had \(files[index].byteCount) when the checkpoint was opened; "
+                        + "restart to open it anew"
+                )
             }
             open[index] = file
             return file

@@ -11,7 +11,9 @@ struct CanonicalJSON {
         try scanner.end()
     }
 
-    private static func value(_ scanner: inout JSONScanner, omitting omitted: Set<String> = []) throws(CheckpointError) -> [UInt8] {
+    private static func value(_ scanner: inout JSONScanner, omitting omitted: Set<String> = []) throws(CheckpointError)
+        -> [UInt8]
+    {
         switch scanner.nextKind() {
         case .object:
             var members: [String: [UInt8]] = [:]

@@ -2,8 +2,8 @@
 
 internal import Glibc
 
-/// A model as Hugging Face and MLX lay it out: `config.json` and safetensors files, with an index where there are several.
-/// Opening it reads and validates every header and nothing else.
+/// A model as Hugging Face and MLX lay it out: `config.json` and safetensors files, with an index where there are
+/// several. Opening it reads and validates every header and nothing else.
 public struct Checkpoint: Sendable {
     public let directory: String
     /// Contents of config.json, which is a JSON object.
@@ -19,7 +19,8 @@ public struct Checkpoint: Sendable {
     public init(directory: String) throws(CheckpointError) {
         let listing = try Self.list(directory)
         guard listing.contains(Self.configurationName) else {
-            throw CheckpointError(.missingFile, file: directory, "has no \(Self.configurationName), so it is not a model directory")
+            throw CheckpointError(
+                .missingFile, file: directory, "has no \(Self.configurationName), so it is not a model directory")
         }
         let configuration = try ReadOnlyFile.contents(
             path: "\(directory)/\(Self.configurationName)", bytesMax: CheckpointLimits.configurationBytesMax)
@@ -73,7 +74,9 @@ public struct Checkpoint: Sendable {
         defer { closedir(stream) }
         var names: Set<String> = []
         while let item = readdir(stream) {
-            let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &item.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             names.insert(name)
         }
         return names
@@ -88,7 +91,8 @@ public struct Checkpoint: Sendable {
             names = Set(index.files.values).sorted()
             for name in names where !listing.contains(name) {
                 throw CheckpointError(
-                    .missingFile, file: WeightIndex.fileName, "names \(name.quoted), which is not in \(directory); download it")
+                    .missingFile, file: WeightIndex.fileName,
+                    "names \(name.quoted), which is not in \(directory); download it")
             }
         } else if listing.contains(singleFileName) {
             names = [singleFileName]
@@ -96,16 +100,22 @@ public struct Checkpoint: Sendable {
             names = listing.filter { $0.hasSuffix(".safetensors") && !$0.hasPrefix(".") }.sorted()
         }
         guard !names.isEmpty else {
-            throw CheckpointError(.missingFile, file: directory, "has no safetensors files, so there are no weights to load")
+            throw CheckpointError(
+                .missingFile, file: directory, "has no safetensors files, so there are no weights to load")
         }
         guard names.count <= CheckpointLimits.filesMax else {
-            throw CheckpointError(.unsupported, file: directory, "has \(names.count) weight files, more than \(CheckpointLimits.filesMax)")
+            throw CheckpointError(
+                .unsupported, file: directory, "has \(names.count) weight files, more than \(CheckpointLimits.filesMax)"
+            )
         }
         return names
     }
 
-    /// One table of all files' tensors. With an index each tensor comes from the file it names, and others are left out.
-    private static func merge(_ files: [SafetensorsFile], index: WeightIndex?) throws(CheckpointError) -> [String: TensorEntry] {
+    /// One table of all files' tensors. With an index each tensor comes from the file it names, and others are left
+    /// out.
+    private static func merge(_ files: [SafetensorsFile], index: WeightIndex?) throws(CheckpointError) -> [String:
+        TensorEntry]
+    {
         var tensors: [String: TensorEntry] = [:]
         for (fileIndex, file) in files.enumerated() {
             for var entry in file.entries {
@@ -124,7 +134,8 @@ public struct Checkpoint: Sendable {
                 "is not in this file, where \(WeightIndex.fileName) places it")
         }
         guard tensors.count <= CheckpointLimits.tensorsMax else {
-            throw CheckpointError(.unsupported, "the model has \(tensors.count) tensors, more than \(CheckpointLimits.tensorsMax)")
+            throw CheckpointError(
+                .unsupported, "the model has \(tensors.count) tensors, more than \(CheckpointLimits.tensorsMax)")
         }
         return tensors
     }

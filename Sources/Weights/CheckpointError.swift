@@ -1,6 +1,7 @@
 // What can be wrong with a checkpoint, in one line.
 
-/// A model directory, or a file or tensor in it, that cannot be used. ``description`` is one line that names the file and the tensor.
+/// A model directory, or a file or tensor in it, that cannot be used. ``description`` is one line that names the file
+/// and the tensor.
 public struct CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Kind: Hashable, Sendable {
         /// A directory or file that is not there.
@@ -52,7 +53,9 @@ extension String {
         let charactersMax = 200
         var result = ""
         for scalar in unicodeScalars.prefix(charactersMax) {
-            if scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.properties.generalCategory.breaksLine {
+            if scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+                || scalar.properties.generalCategory.breaksLine
+            {
                 result += "\\u{\(String(scalar.value, radix: 16))}"
             } else {
                 result.unicodeScalars.append(scalar)

@@ -1,7 +1,7 @@
 // Reads JSON from bytes, strictly and in one pass, without building a tree.
 
-/// A cursor over JSON text. Unlike a decoder into dictionaries it shows every member of an object, so that duplicate names in a
-/// safetensors header are seen, and a header of 100,000 tensors costs no tree. Follows RFC 8259.
+/// A cursor over JSON text. Unlike a decoder into dictionaries it shows every member of an object, so that duplicate
+/// names in a safetensors header are seen, and a header of 100,000 tensors costs no tree. Follows RFC 8259.
 struct JSONScanner {
     private let bytes: [UInt8]
     private var offset = 0
@@ -145,7 +145,8 @@ struct JSONScanner {
         return offset - start
     }
 
-    /// Skips white space, then takes `symbol` if it is next. Inside a string only the quote that ends it is taken this way.
+    /// Skips white space, then takes `symbol` if it is next. Inside a string only the quote that ends it is taken this
+    /// way.
     private mutating func take(_ symbol: Unicode.Scalar) -> Bool {
         if symbol != "\"" || peek != UInt8(ascii: "\"") { skipSpace() }
         guard peek == UInt8(ascii: symbol) else { return false }

@@ -3,7 +3,8 @@
 internal import CKernels
 
 extension LayerWeights {
-    /// Reads the tensors of `plan` into `slab`, which must hold at least ``LayerPlan/byteCount`` bytes and is in nobody else's use.
+    /// Reads the tensors of `plan` into `slab`, which must hold at least ``LayerPlan/byteCount`` bytes and is in nobody
+    /// else's use.
     /// - Returns: the weights, which keep `slab` alive, and the bytes taken from storage.
     /// - Throws: when reading fails; the slab's contents are then undefined.
     public static func load(
@@ -11,7 +12,8 @@ extension LayerWeights {
     ) throws(CheckpointError) -> (weights: LayerWeights, bytesRead: UInt64) {
         guard slab.byteCount >= plan.byteCount else {
             throw CheckpointError(
-                .unreadable, "\(plan.namePrefix) needs \(plan.byteCount) bytes of memory, the slab has \(slab.byteCount)")
+                .unreadable,
+                "\(plan.namePrefix) needs \(plan.byteCount) bytes of memory, the slab has \(slab.byteCount)")
         }
         let base = slab.baseAddress
         let pieces = plan.placements.map {
@@ -22,7 +24,8 @@ extension LayerWeights {
         let bytesRead = try reader.read(pieces)
         for placement in plan.placements where placement.isWidened {
             let type = placement.entry.elementType == .f16 ? CK_F16 : CK_BF16
-            let destination = (base + placement.slabOffset).bindMemory(to: Float.self, capacity: placement.entry.elementCount)
+            let destination = (base + placement.slabOffset).bindMemory(
+                to: Float.self, capacity: placement.entry.elementCount)
             ck_convert_to_f32(type, base + placement.readOffset, placement.entry.elementCount, destination)
         }
         return (LayerWeights(plan: plan, slab: slab), bytesRead)

@@ -1,9 +1,10 @@
 // Which tensors a layer needs, and where each will lie in memory.
 
-/// What loading a layer (or the embedding, or the head) takes: its tensors and their places in a ``WeightSlab``. Nothing is read to make one.
+/// What loading a layer (or the embedding, or the head) takes: its tensors and their places in a ``WeightSlab``.
+/// Nothing is read to make one.
 ///
-/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) are widened to float32 on loading, so that model code
-/// takes them as they are and building a layer reads no data. Everything else stays as it is stored.
+/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) are widened to float32 on loading, so that
+/// model code takes them as they are and building a layer reads no data. Everything else stays as it is stored.
 public struct LayerPlan: Sendable {
     /// Removed from the names of tensors; errors show the full name.
     public let namePrefix: String
@@ -65,7 +66,8 @@ public struct LayerPlan: Sendable {
         var placements: [Placement] = []
         for (entry, slabOffset) in zip(entries, slabOffsets) {
             let widened = isWidened(entry)
-            let name = entry.name.hasPrefix(namePrefix)
+            let name =
+                entry.name.hasPrefix(namePrefix)
                 ? String(decoding: entry.name.utf8.dropFirst(namePrefix.utf8.count), as: UTF8.self) : entry.name
             placements.append(
                 Placement(

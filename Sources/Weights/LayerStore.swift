@@ -2,10 +2,11 @@
 
 internal import Glibc
 
-/// The layers a shard holds, of which a window is in memory. Compute borrows them one after the other with ``withLayer(_:_:)``.
+/// The layers a shard holds, of which a window is in memory. Compute borrows them one after the other with
+/// ``withLayer(_:_:)``.
 ///
-/// At most W slabs exist, allocated once. When a load fails, whoever waits for that layer gets the error, and the next request tries
-/// again.
+/// At most W slabs exist, allocated once. When a load fails, whoever waits for that layer gets the error, and the next
+/// request tries again.
 public final class LayerStore<Layer: Sendable>: Sendable {
     private let core: LayerStoreCore<Layer>
 
@@ -18,8 +19,9 @@ public final class LayerStore<Layer: Sendable>: Sendable {
     /// - Parameters:
     ///   - plans: the layers held.
     ///   - windowLayers: W; `nil` for all.
-    ///   - make: builds a layer over its weights, on the loading thread, each time they were loaded. Reads no data to do so.
-    /// - Throws: ``LayerStoreError`` when there are no layers or W is below 1, ``CheckpointError`` when there is no memory.
+    ///   - make: builds a layer over its weights, on the loading thread, after each load. Reads no data to do so.
+    /// - Throws: ``LayerStoreError`` when there are no layers or W is below 1, ``CheckpointError`` when there is no
+    ///   memory.
     public init(
         plans: [Int: LayerPlan], windowLayers: Int?, reader: any TensorReader,
         make: @escaping @Sendable (Int, LayerWeights) throws -> Layer
@@ -40,7 +42,8 @@ public final class LayerStore<Layer: Sendable>: Sendable {
     /// Calls `body` with layer `index`, waiting until it is in memory. It stays there until `body` returns.
     ///
     /// Not to be nested on one thread: a window of one layer would never see the outer call return it.
-    /// - Throws: what loading the layer threw, or `body`, or ``LayerStoreError`` when the layer is not held or the store is not running.
+    /// - Throws: what loading the layer threw, or `body`, or ``LayerStoreError`` when the layer is not held or the
+    ///   store is not running.
     public func withLayer<R>(_ index: Int, _ body: (Layer) throws -> R) throws -> R {
         if let layer = try core.settledLayer(index) { return try body(layer) }
         let layer = try core.acquire(index)
@@ -54,7 +57,8 @@ public final class LayerStore<Layer: Sendable>: Sendable {
     /// Bytes of the layers now in memory.
     public var residentBytes: Int { core.residentBytes }
 
-    /// Stops loading and waits for the thread to end. Whoever waits for a layer, or asks for one later, gets ``LayerStoreError/closed``.
+    /// Stops loading and waits for the thread to end. Whoever waits for a layer, or asks for one later, gets
+    /// ``LayerStoreError/closed``.
     public func close() { core.close() }
 }
 
@@ -94,7 +98,8 @@ public enum LayerStoreError: Error, Hashable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .noLayers: "a layer store needs at least one layer"
-        case .windowTooSmall(let windowLayers): "a prefetch window of \(windowLayers) layers holds nothing; use 1 or more"
+        case .windowTooSmall(let windowLayers):
+            "a prefetch window of \(windowLayers) layers holds nothing; use 1 or more"
         case .notHeld(let layer): "layer \(layer) is not held here"
         case .notStarted: "the layers are not being loaded yet"
         case .closed: "the layers are no longer loaded: the shard is stopping"

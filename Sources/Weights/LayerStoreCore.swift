@@ -3,7 +3,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// The state of a ``LayerStore``. Separate from it so that the thread keeps this alive and not the store, whose end stops the thread.
+/// The state of a ``LayerStore``. Separate from it so that the thread keeps this alive and not the store, whose end
+/// stops the thread.
 final class LayerStoreCore<Layer: Sendable>: Sendable {
     private struct State {
         enum Phase { case idle, running, closed }
@@ -58,7 +59,8 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
         self.make = make
         self.monitor = Monitor(
             State(
-                window: window, layers: Array(repeating: nil, count: window.slotCount), firstWindow: Set(window.firstLayers)))
+                window: window, layers: Array(repeating: nil, count: window.slotCount),
+                firstWindow: Set(window.firstLayers)))
     }
 
     // MARK: - Compute's side

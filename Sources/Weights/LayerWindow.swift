@@ -1,17 +1,18 @@
 // Which layers' weights are in memory: pure policy, no I/O and no clock.
 
-/// A window of W slots over the layers a shard holds, for compute that goes through them in ascending order, again and again.
+/// A window of W slots over the layers a shard holds, for compute that goes through them in ascending order, again and
+/// again.
 ///
-/// Evicting what was used longest ago would reread every layer on every pass, because what was used longest ago is what is needed
-/// next. Instead W − 2 layers are pinned, spread evenly, and the others stream through the last two slots: one is computed with
-/// while the next arrives. So a pass over L layers reads L − W + 2 of them. With W ≥ L all are pinned and nothing is reread; with
-/// W = 1 every layer streams through the one slot.
+/// Evicting what was used longest ago would reread every layer on every pass, because what was used longest ago is what
+/// is needed next. Instead W − 2 layers are pinned, spread evenly, and the others stream through the last two slots:
+/// one is computed with while the next arrives. So a pass over L layers reads L − W + 2 of them. With W ≥ L all are
+/// pinned and nothing is reread; with W = 1 every layer streams through the one slot.
 ///
 /// Requests may come in any order: what is asked for is loaded before what is expected.
 ///
-/// A user asks (``request(_:)``), takes the layer once it is there (``acquire(_:)``) and gives it back (``release(_:)``). A loader
-/// asks what to load (``nextLoad()``) and says how it went (``loadFinished(_:)``, ``loadFailed(_:)``). All layers named to a
-/// window must be among ``layers``.
+/// A user asks (``request(_:)``), takes the layer once it is there (``acquire(_:)``) and gives it back
+/// (``release(_:)``). A loader asks what to load (``nextLoad()``) and says how it went (``loadFinished(_:)``,
+/// ``loadFailed(_:)``). All layers named to a window must be among ``layers``.
 public struct LayerWindow: Hashable, Sendable {
     /// Something to load now.
     public struct Load: Hashable, Sendable {
@@ -71,7 +72,8 @@ public struct LayerWindow: Hashable, Sendable {
         var pinnedSlot: [Int?] = []
         var pinned = 0
         for position in 0..<count {
-            let streams = streamingCount > 0 && (position + 1) * streamedCount / count > position * streamedCount / count
+            let streams =
+                streamingCount > 0 && (position + 1) * streamedCount / count > position * streamedCount / count
             pinnedSlot.append(streams ? nil : pinned)
             if !streams { pinned += 1 }
         }
@@ -158,7 +160,8 @@ public struct LayerWindow: Hashable, Sendable {
 
     // MARK: - Loader
 
-    /// What to load now, if anything: what somebody waits for, else what will be needed next. It counts as being loaded from here on.
+    /// What to load now, if anything: what somebody waits for, else what will be needed next. It counts as being loaded
+    /// from here on.
     public mutating func nextLoad() -> Load? {
         guard let (position, slot) = plannedLoad() else { return nil }
         var evicted: Int?
@@ -175,14 +178,18 @@ public struct LayerWindow: Hashable, Sendable {
     public var wantsLoad: Bool { plannedLoad() != nil }
 
     public mutating func loadFinished(_ layer: Int) {
-        guard let position = positions[layer], let slot = slots[position], contents[slot] == .loading(position) else { return }
+        guard let position = positions[layer], let slot = slots[position], contents[slot] == .loading(position) else {
+            return
+        }
         contents[slot] = .resident(position)
         if pinnedSlot[position] != nil { unloadedPinned -= 1 }
     }
 
     /// The layer did not arrive. It is not tried again until somebody asks for it anew.
     public mutating func loadFailed(_ layer: Int) {
-        guard let position = positions[layer], let slot = slots[position], contents[slot] == .loading(position) else { return }
+        guard let position = positions[layer], let slot = slots[position], contents[slot] == .loading(position) else {
+            return
+        }
         contents[slot] = .empty
         slots[position] = nil
         failed[position] = true
@@ -208,7 +215,9 @@ public struct LayerWindow: Hashable, Sendable {
                 let position = (cursor + step) % layers.count
                 guard canLoad(position) else { continue }
                 if let slot = pinnedSlot[position] { return (position, slot) }
-                if position == first || position == last, let slot = streamingSlot(keepingUpTo: last) { return (position, slot) }
+                if position == first || position == last, let slot = streamingSlot(keepingUpTo: last) {
+                    return (position, slot)
+                }
             }
             return nil
         }
@@ -221,7 +230,8 @@ public struct LayerWindow: Hashable, Sendable {
     private func canLoad(_ position: Int) -> Bool { slots[position] == nil && !failed[position] }
 
     /// A streaming slot that may be overwritten: an empty one, else the one whose layer is needed last.
-    /// - Parameter last: layers up to this position are needed soon and stay; `nil` when somebody is waiting, who comes first.
+    /// - Parameter last: layers up to this position are needed soon and stay; `nil` when somebody is waiting, who comes
+    ///   first.
     private func streamingSlot(keepingUpTo last: Int?) -> Int? {
         var best: (slot: Int, distance: Int)?
         for slot in streamingSlots {

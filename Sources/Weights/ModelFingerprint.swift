@@ -2,7 +2,8 @@
 
 internal import CXXHash
 
-/// 128 bits that are equal on every machine with the same model, however its files are cut. Not a defence against forgery.
+/// 128 bits that are equal on every machine with the same model, however its files are cut. Not a defence against
+/// forgery.
 public struct ModelFingerprint: Hashable, Sendable, CustomStringConvertible {
     public static let byteCount = 16
 
@@ -26,10 +27,12 @@ extension Checkpoint {
     private static let volatileMembers: Set<String> = ["transformers_version", "_name_or_path", "_commit_hash"]
     /// Data of each tensor that enters the fingerprint: 512 weights in bf16 tell any two trainings apart.
     private static let sampleBytes = 1024
-    /// With more tensors than this, experts' data is left out: a scattered read each would take minutes on a disk with a head.
+    /// With more tensors than this, experts' data is left out: a scattered read each would take minutes on a disk with
+    /// a head.
     private static let sampledTensorsMax = 4096
 
-    /// XXH3-128 over the configuration's essential content, the table of tensors sorted by name, and the first bytes of each tensor's data.
+    /// XXH3-128 over the configuration's essential content, the table of tensors sorted by name, and the first bytes of
+    /// each tensor's data.
     /// - Throws: when a file cannot be read.
     public func fingerprint() throws(CheckpointError) -> ModelFingerprint {
         let configuration = try CanonicalJSON(
@@ -40,7 +43,8 @@ extension Checkpoint {
         let skipsExperts = sortedTensors.count > Self.sampledTensorsMax
         for entry in sortedTensors {
             let dimensions = entry.shape.map(String.init).joined(separator: ",")
-            hash.update(Array("\(entry.name.utf8.count):\(entry.name) \(entry.elementType.rawValue) [\(dimensions)]".utf8))
+            hash.update(
+                Array("\(entry.name.utf8.count):\(entry.name) \(entry.elementType.rawValue) [\(dimensions)]".utf8))
             if skipsExperts && entry.name.contains(".experts.") { continue }
             let file: ReadOnlyFile
             if let open = openFiles[entry.fileIndex] {

@@ -1,11 +1,13 @@
 // Bytes of each part of a model.
 
-/// How many bytes of a checkpoint each layer, the embedding and the head take on disk, so that layers can be shared out before anything is read.
+/// How many bytes of a checkpoint each layer, the embedding and the head take on disk, so that layers can be shared out
+/// before anything is read.
 public struct ModelManifest: Equatable, Sendable {
     /// By layer.
     public let layerBytes: [UInt64]
     public let embeddingBytes: UInt64
-    /// The final norm and the output matrix. With a tied embedding the matrix is counted under ``embeddingBytes`` alone.
+    /// The final norm and the output matrix. With a tied embedding the matrix is counted under ``embeddingBytes``
+    /// alone.
     public let headBytes: UInt64
 
     /// - Parameters:

@@ -60,7 +60,8 @@ final class ReadOnlyFile: Sendable {
             }
         }
         guard failure == 0 else {
-            throw CheckpointError(.unreadable, file: path, "cannot be read at byte \(offset): \(systemMessage(failure))")
+            throw CheckpointError(
+                .unreadable, file: path, "cannot be read at byte \(offset): \(systemMessage(failure))")
         }
         return bytes
     }

@@ -17,18 +17,23 @@ public struct SafetensorsFile: Sendable {
         let prefix = try file.read(at: 0, count: lengthBytes)
         guard prefix.count == lengthBytes else {
             throw CheckpointError(
-                .truncated, file: file.name, "has \(file.byteCount) bytes, too few for a safetensors file; copy or download it again")
+                .truncated, file: file.name,
+                "has \(file.byteCount) bytes, too few for a safetensors file; copy or download it again")
         }
         let headerBytes = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard headerBytes <= UInt64(CheckpointLimits.headerBytesMax) else {
             throw CheckpointError(
                 .malformed, file: file.name,
-                "is not a safetensors file: it announces a header of \(headerBytes) bytes, more than \(CheckpointLimits.headerBytesMax)")
+                "is not a safetensors file: it announces a header of \(headerBytes) bytes, "
+                    + "more than \(CheckpointLimits.headerBytesMax)"
+            )
         }
         guard headerBytes <= file.byteCount - UInt64(lengthBytes) else {
             throw CheckpointError(
                 .truncated, file: file.name,
-                "announces a header of \(headerBytes) bytes, but the file has \(file.byteCount); copy or download it again")
+                "announces a header of \(headerBytes) bytes, but the file has \(file.byteCount); "
+                    + "copy or download it again"
+            )
         }
         let json = try file.read(at: UInt64(lengthBytes), count: Int(headerBytes))
         guard json.count == Int(headerBytes) else {

@@ -2,8 +2,8 @@
 
 /// What a safetensors header says, checked against itself and against the size of its file.
 ///
-/// The format: u64 little-endian length of the header, a JSON object `name → {dtype, shape, data_offsets: [begin, end]}` with an optional
-/// `__metadata__` of strings, then the data, which the tensors cover without overlap or hole.
+/// The format: u64 little-endian length of the header, a JSON object `name → {dtype, shape, data_offsets: [begin,
+/// end]}` with an optional `__metadata__` of strings, then the data, which the tensors cover without overlap or hole.
 struct SafetensorsHeader {
     /// In the order of their data.
     let entries: [TensorEntry]
@@ -26,7 +26,8 @@ struct SafetensorsHeader {
             if name == "__metadata__" { return try scanner.skipValue() }
             guard name.utf8.count <= CheckpointLimits.nameBytesMax else {
                 throw CheckpointError(
-                    .malformed, file: file, tensor: name, "its name has \(name.utf8.count) bytes, more than \(CheckpointLimits.nameBytesMax)")
+                    .malformed, file: file, tensor: name,
+                    "its name has \(name.utf8.count) bytes, more than \(CheckpointLimits.nameBytesMax)")
             }
             guard entries.count < CheckpointLimits.tensorsMax else {
                 throw CheckpointError(.unsupported, file: file, "has more than \(CheckpointLimits.tensorsMax) tensors")
@@ -87,7 +88,8 @@ struct SafetensorsHeader {
                     + "[\(range.begin), \(range.end)] hold \(range.end - range.begin)")
         }
         return TensorEntry(
-            name: name, elementType: elementType, shape: shape, byteOffset: dataStart + range.begin, byteCount: byteCount)
+            name: name, elementType: elementType, shape: shape, byteOffset: dataStart + range.begin,
+            byteCount: byteCount)
     }
 
     private static func shape(
@@ -142,7 +144,8 @@ struct SafetensorsHeader {
             let cut = entries.first { $0.byteOffset + UInt64($0.byteCount) > fileBytes }
             throw CheckpointError(
                 .truncated, file: file, tensor: cut?.name,
-                "the file is truncated: it should have \(covered) bytes and has \(fileBytes); copy or download it again")
+                "the file is truncated: it should have \(covered) bytes and has \(fileBytes); copy or download it again"
+            )
         }
         guard fileBytes == covered else {
             throw CheckpointError(

@@ -36,7 +36,8 @@ struct WeightIndex {
                 throw CheckpointError(.malformed, file: fileName, tensor: tensor, "is listed twice")
             }
             guard map.count <= CheckpointLimits.tensorsMax else {
-                throw CheckpointError(.unsupported, file: fileName, "has more than \(CheckpointLimits.tensorsMax) tensors")
+                throw CheckpointError(
+                    .unsupported, file: fileName, "has more than \(CheckpointLimits.tensorsMax) tensors")
             }
         }
         return map

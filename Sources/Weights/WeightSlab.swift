@@ -28,12 +28,15 @@ public final class WeightSlab: @unchecked Sendable {
         else {
             throw CheckpointError(
                 .unreadable,
-                "no memory for \(byteCount) bytes of weights (\(systemMessage(errno))); use a smaller prefetch window or fewer layers")
+                "no memory for \(byteCount) bytes of weights (\(systemMessage(errno))); "
+                    + "use a smaller prefetch window or fewer layers"
+            )
         }
         var base = mapping
         if huge {
             base = mapping.alignedUp(toMultipleOf: Self.hugePageBytes)
-            // Fewer translations to miss while weights stream through the processor. Only advice: without it all is slower, not wrong.
+            // Fewer translations to miss while weights stream through the processor. Only advice: without it all is
+            // slower, not wrong.
             madvise(base, byteCount, MADV_HUGEPAGE)
         }
         self.baseAddress = base

@@ -11,14 +11,18 @@ import Testing
         try directory.write("config.json", #"{"model_type":"qwen3"}"#)
         try directory.write(
             "model-1.safetensors",
-            safetensors([TestTensor("model.layers.1.w", [4]), TestTensor("model.embed_tokens.weight", [8]), TestTensor("spare", [2])]))
+            safetensors([
+                TestTensor("model.layers.1.w", [4]), TestTensor("model.embed_tokens.weight", [8]),
+                TestTensor("spare", [2]),
+            ]))
         try directory.write(
-            "model-2.safetensors", safetensors([TestTensor("model.layers.10.w", [3]), TestTensor("model.layers.1.b", [5])]))
+            "model-2.safetensors",
+            safetensors([TestTensor("model.layers.10.w", [3]), TestTensor("model.layers.1.b", [5])]))
         try directory.write(
             "model.safetensors.index.json",
             #"""
-            {"metadata":{"total_size":20},"weight_map":{"model.layers.1.w":"model-1.safetensors","model.embed_tokens.weight":
-            "model-1.safetensors","model.layers.10.w":"model-2.safetensors","model.layers.1.b":"model-2.safetensors"}}
+            {"metadata":{"total_size":20},"weight_map":{"model.layers.1.w":"model-1.safetensors",
+            "model.embed_tokens.weight":"model-1.safetensors","model.layers.10.w":"model-2.safetensors","model.layers.1.b":"model-2.safetensors"}}
             """#)
         try change(directory)
         return directory
@@ -74,14 +78,17 @@ import Testing
     }
 
     @Test func refusesAnIndexThatDoesNotFitItsFiles() throws {
-        let error = try refusal { try $0.write("model-2.safetensors", safetensors([TestTensor("model.layers.1.b", [5])])) }
+        let error = try refusal {
+            try $0.write("model-2.safetensors", safetensors([TestTensor("model.layers.1.b", [5])]))
+        }
         #expect(error.kind == .missingTensor)
         #expect(error.tensor == "model.layers.10.w")
         #expect(error.description.contains("model-2.safetensors"))
     }
 
     @Test(arguments: [
-        "../model.safetensors", "/etc/x.safetensors", "sub/x.safetensors", ".x.safetensors", "x.bin", "", "..", "a\\u0000.safetensors",
+        "../model.safetensors", "/etc/x.safetensors", "sub/x.safetensors", ".x.safetensors", "x.bin", "", "..",
+        "a\\u0000.safetensors",
     ])
     func refusesAnIndexThatLeadsElsewhere(file: String) throws {
         let error = try refusal { try $0.write("model.safetensors.index.json", #"{"weight_map":{"t":"\#(file)"}}"#) }
@@ -101,7 +108,9 @@ import Testing
         #expect(error.file == "model.safetensors.index.json")
     }
 
-    @Test(arguments: ["", "[1]", "{\"a\":1", "{\"a\":01}", "{\"a\":nul}", "{\"a\":\"\u{1}\"}", "{\"a\":\"\\ud800\"}", "{'a':1}"])
+    @Test(arguments: [
+        "", "[1]", "{\"a\":1", "{\"a\":01}", "{\"a\":nul}", "{\"a\":\"\u{1}\"}", "{\"a\":\"\\ud800\"}", "{'a':1}",
+    ])
     func refusesAMalformedConfiguration(json: String) throws {
         let error = try refusal { try $0.write("config.json", json) }
         #expect(error.kind == .malformed)

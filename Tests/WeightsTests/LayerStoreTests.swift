@@ -86,7 +86,8 @@ private final class WatchedReader: TensorReader {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct LayerStoreTests {
-    @Test(arguments: [1, 2, 3, 5, 7, nil] as [Int?]) func everyLayerArrivesIntactOnEveryPass(windowLayers: Int?) throws {
+    @Test(arguments: [1, 2, 3, 5, 7, nil] as [Int?]) func everyLayerArrivesIntactOnEveryPass(windowLayers: Int?) throws
+    {
         let model = try LayeredModel(layers: 4..<11)
         let reader = WatchedReader(model.reader)
         let store = try model.store(windowLayers: windowLayers, reader: reader)
@@ -127,7 +128,8 @@ private final class WatchedReader: TensorReader {
         #expect(all.windowBytesMax == model.plans.values.reduce(0) { $0 + $1.byteCount })
     }
 
-    /// The body of one layer ends only once the next has been read: it would not end at all if loading waited for compute.
+    /// The body of one layer ends only once the next has been read: it would not end at all if loading waited for
+    /// compute.
     @Test func loadsRunAheadOfCompute() throws {
         let model = try LayeredModel(layers: 0..<4)
         let reader = WatchedReader(model.reader)
@@ -169,7 +171,10 @@ private final class WatchedReader: TensorReader {
         let last = try #require(seen.last)
         #expect(last.layersLoaded == 4 && last.layersTotal == 4)
         #expect(last.bytesLoaded == last.bytesTotal)
-        #expect(zip(seen, seen.dropFirst()).allSatisfy { $0.layersLoaded < $1.layersLoaded && $0.bytesLoaded < $1.bytesLoaded })
+        #expect(
+            zip(seen, seen.dropFirst()).allSatisfy {
+                $0.layersLoaded < $1.layersLoaded && $0.bytesLoaded < $1.bytesLoaded
+            })
     }
 
     @Test(arguments: [1, 2, 4]) func aFailedReadReachesWhoWaitsAndIsTriedAgain(windowLayers: Int) throws {

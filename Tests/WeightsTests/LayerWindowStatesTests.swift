@@ -60,10 +60,16 @@ private struct World: Hashable {
         case .beginLoad:
             let resident = window.residentLayers
             guard let load = window.nextLoad() else { return "wantsLoad, but nothing to load" }
-            if resident.contains(load.layer) || loading.contains(load.layer) { return "layer \(load.layer) loaded twice" }
+            if resident.contains(load.layer) || loading.contains(load.layer) {
+                return "layer \(load.layer) loaded twice"
+            }
             if let evicted = load.evicted, users.contains(.using(evicted)) { return "evicted layer \(evicted) in use" }
-            if let evicted = load.evicted, users.contains(.waiting(evicted)) { return "evicted layer \(evicted) in demand" }
-            if !window.possibleSlots(load.layer).contains(load.slot) { return "slot \(load.slot) is not for layer \(load.layer)" }
+            if let evicted = load.evicted, users.contains(.waiting(evicted)) {
+                return "evicted layer \(evicted) in demand"
+            }
+            if !window.possibleSlots(load.layer).contains(load.slot) {
+                return "slot \(load.slot) is not for layer \(load.layer)"
+            }
             loading.insert(load.layer)
         case .finishLoad(let layer):
             window.loadFinished(layer)
@@ -78,7 +84,9 @@ private struct World: Hashable {
         }
         if window.residentLayers.count + loading.count > window.slotCount { return "more than W layers" }
         if !loading.isDisjoint(with: window.residentLayers) { return "loading what is resident" }
-        for case .using(let layer) in users where !window.residentLayers.contains(layer) { return "layer \(layer) lost in use" }
+        for case .using(let layer) in users where !window.residentLayers.contains(layer) {
+            return "layer \(layer) lost in use"
+        }
         return nil
     }
 
@@ -100,7 +108,8 @@ private struct World: Hashable {
 
 @Suite struct LayerWindowStatesTests {
     @Test(arguments: [
-        (layers: 1, window: 1, users: 2, loaders: 1), (2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 1), (3, 3, 2, 1), (4, 2, 1, 2), (4, 3, 1, 2),
+        (layers: 1, window: 1, users: 2, loaders: 1), (2, 1, 2, 1), (3, 1, 2, 1), (3, 2, 2, 1), (3, 3, 2, 1),
+        (4, 2, 1, 2), (4, 3, 1, 2),
         (5, 3, 1, 1),
     ])
     func everyReachableStateIsSound(layers: Int, window: Int, users: Int, loaders: Int) {

@@ -54,7 +54,8 @@ import Testing
         }
     }
 
-    /// What eviction by last use costs on the same passes, and what cannot be beaten by any policy that loads only on demand.
+    /// What eviction by last use costs on the same passes, and what cannot be beaten by any policy that loads only on
+    /// demand.
     @Test func readsFewerThanEvictingTheLeastRecentlyUsed() {
         let count = 18
         for windowLayers in 3..<count {
@@ -124,7 +125,8 @@ import Testing
         #expect(first.contains(0))
     }
 
-    /// Shard 1 of a ring of several rounds, with two steps in flight: both go through 0–17 before either comes back for 36–53.
+    /// Shard 1 of a ring of several rounds, with two steps in flight: both go through 0–17 before either comes back for
+    /// 36–53.
     @Test func stepsOfSeveralRoundsMayInterleave() {
         let held = Array(0..<18) + Array(36..<54)
         let trace = [0..<18, 0..<18, 36..<54, 36..<54].flatMap { $0 }

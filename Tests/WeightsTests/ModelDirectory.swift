@@ -16,7 +16,9 @@ final class ModelDirectory: Sendable {
     deinit {
         guard let stream = opendir(path) else { return }
         while let item = readdir(stream) {
-            let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &item.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             unlink("\(path)/\(name)")
         }
         closedir(stream)

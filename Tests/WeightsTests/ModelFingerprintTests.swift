@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct ModelFingerprintTests {
     private let tensors = [
-        TestTensor("model.layers.0.w", .bf16, [40, 30]), TestTensor("model.embed.weight", .f32, [7]), TestTensor("empty", .u8, [0]),
+        TestTensor("model.layers.0.w", .bf16, [40, 30]), TestTensor("model.embed.weight", .f32, [7]),
+        TestTensor("empty", .u8, [0]),
     ]
     private let configuration = #"{"model_type":"qwen3","rope_theta":1000000,"eps":1e-06,"n":{"b":[1,2],"a":"x"}}"#
 

@@ -38,7 +38,8 @@ let referenceNames: [String] =
     @Test(arguments: referenceNames) func tensorsAreThoseTheirWriterLists(name: String) throws {
         let directory = "\(referenceModels)/\(name)"
         let checkpoint = try Checkpoint(directory: directory)
-        let rows = try JSONDecoder().decode([Row].self, from: Data(contentsOf: URL(filePath: "\(directory)/tensors.json")))
+        let rows = try JSONDecoder().decode(
+            [Row].self, from: Data(contentsOf: URL(filePath: "\(directory)/tensors.json")))
         #expect(rows.count == checkpoint.tensors.count)
         for row in rows {
             let entry = try #require(checkpoint.tensors[row.name])
@@ -51,7 +52,8 @@ let referenceNames: [String] =
     /// The values come from a program of a few lines around Python's xxhash.
     @Test(arguments: [
         ("qwen3-bf16", "e6262b858915021db6b46d3d33dfa4d6"), ("qwen3-moe-bf16", "79ba656e55ad83a21c6bbd66f6bdfa9a"),
-        ("qwen3-4bit-g64", "2e9b6e6e7a1a61a158db9beac803e909"), ("deepseek-v2-4bit-g64", "510bbc061d24000dc97b6b4406bbf379"),
+        ("qwen3-4bit-g64", "2e9b6e6e7a1a61a158db9beac803e909"),
+        ("deepseek-v2-4bit-g64", "510bbc061d24000dc97b6b4406bbf379"),
     ])
     func fingerprintIsTheSpecifiedOne(name: String, expected: String) throws {
         let checkpoint = try Checkpoint(directory: "\(referenceModels)/\(name)")
@@ -68,7 +70,8 @@ let referenceNames: [String] =
             let stored = [UInt8](data[Int(entry.byteOffset)..<Int(entry.byteOffset) + entry.byteCount])
             let tensor = try weights.tensor(entry.name, shape: entry.shape)
             if entry.shape.count == 1, entry.elementType == .bf16 {
-                #expect(tensor.floats.map { UInt16($0.bitPattern >> 16) }.flatMap(littleEndian) == stored, "\(entry.name)")
+                #expect(
+                    tensor.floats.map { UInt16($0.bitPattern >> 16) }.flatMap(littleEndian) == stored, "\(entry.name)")
             } else if entry.shape.count == 1, entry.elementType == .f16 {
                 #expect(tensor.elementType == .f32)
             } else {
