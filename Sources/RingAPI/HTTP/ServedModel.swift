@@ -2,6 +2,7 @@
 
 import Foundation
 import Text
+public import Weights
 
 public struct ServedModel: Sendable {
     /// As given to `-m`.
@@ -9,6 +10,7 @@ public struct ServedModel: Sendable {
     /// The directory's last component: what clients call it.
     public let name: String
     public let card: ModelCard
+    public let fingerprint: ModelFingerprint
     let defaults: GenerationDefaults
     /// Absent when the directory has no tokenizer.json: only token ids are then taken and given.
     let tokenizer: Tokenizer?
@@ -18,7 +20,7 @@ public struct ServedModel: Sendable {
     /// When it was opened, in seconds since 1970.
     let created: Int
 
-    /// - Throws: ``ModelError`` or ``TokenizerError`` with a sentence that names the file.
+    /// - Throws: ``ModelError``, ``Text/TokenizerError`` or ``Weights/CheckpointError``, a sentence that names the file.
     public init(directory: String) throws {
         let url = URL(fileURLWithPath: directory)
         guard (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
@@ -31,6 +33,7 @@ public struct ServedModel: Sendable {
         path = directory
         name = url.standardizedFileURL.lastPathComponent
         card = try ModelCard(configurationJSON: json, path: configuration.path)
+        fingerprint = try Checkpoint(directory: directory).fingerprint()
         defaults = try Self.readDefaults(url.appendingPathComponent("generation_config.json"))
         let hasTokenizer = FileManager.default.fileExists(atPath: url.appendingPathComponent("tokenizer.json").path)
         let tokenizer = hasTokenizer ? try Tokenizer(modelDirectory: directory) : nil

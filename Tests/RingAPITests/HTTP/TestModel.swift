@@ -23,12 +23,19 @@ enum TestModel {
                 "num_hidden_layers": 2, "hidden_size": 8, "vocab_size": 257, "max_position_embeddings": 100,
                 "eos_token_id": 256,
             ])
+        try weights().write(to: directory.appendingPathComponent("model.safetensors"))
         try write("generation_config.json", ["temperature": 0.5, "top_k": 7, "eos_token_id": [256]])
         if tokenizer {
             try write("tokenizer.json", tokenizerFile())
             try write("tokenizer_config.json", ["chat_template": template, "eos_token": "<end>"])
         }
         return try ServedModel(directory: directory.path)
+    }
+
+    /// One tensor of one element: the API reads weights for their fingerprint only.
+    private static func weights() -> Data {
+        let header = Data(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.utf8)
+        return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header + Data(count: 4)
     }
 
     private static func tokenizerFile() -> [String: Any] {

@@ -1,0 +1,94 @@
+// The program ring-api: flags in, a running API out.
+
+import ArgumentParser
+import Logging
+import Observability
+import RingAPI
+import RingTransport
+import Wire
+
+@main
+struct RingAPICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ring-api",
+        abstract: "Speaks OpenAI's API and sends tokens round a ring of shards.",
+        version: Software.version)
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Where HTTP and the ring are served; the last shard's -n.", valueName: "host:port"))
+    var address: String
+
+    @Option(name: [.short, .long], help: ArgumentHelp("The first shard.", valueName: "host:port"))
+    var shard: String
+
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, as the shards have it.", valueName: "dir"))
+    var model: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Longest prompt and answer together, in tokens. Default: what the model was made for.", valueName: "count"))
+    var context: Int?
+
+    @Option(help: ArgumentHelp("Answers generated at a time.", valueName: "count"))
+    var sequencesMax = SchedulerLimits().sequencesActiveMax
+
+    @Option(help: ArgumentHelp("Requests that may wait for their turn.", valueName: "count"))
+    var waitingMax = SchedulerLimits().waitingMax
+
+    @Option(help: ArgumentHelp("Most tokens in a step; longer prompts are read in chunks.", valueName: "count"))
+    var rowsPerStep = SchedulerLimits().rowsPerStepMax
+
+    @Option(help: ArgumentHelp("What travels between shards: f32 or bf16.", valueName: "format"))
+    var activations = ActivationChoice.f32
+
+    @Option(
+        help: ArgumentHelp("How long a broken ring is waited for before open requests fail.", valueName: "seconds"))
+    var recoveryTimeout = 30
+
+    @Option(help: "Name in logs and in the ring.")
+    var name = "ring-api"
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level = .info
+
+    func validate() throws {
+        try check("--context", context ?? 1, 1...1 << 28)
+        try check("--sequences-max", sequencesMax, 1...WireLimits.stepRunsMax)
+        try check("--waiting-max", waitingMax, 0...1_000_000)
+        try check("--rows-per-step", rowsPerStep, 1...WireLimits.stepRowsMax)
+        try check("--recovery-timeout", recoveryTimeout, 0...86_400)
+    }
+
+    private func check(_ flag: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+        guard range.contains(value) else {
+            throw ValidationError("\(flag) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+
+    func run() async throws {
+        let logger = Daemon.logger("ring-api", level: logLevel)
+        var limits = SchedulerLimits()
+        limits.sequencesActiveMax = sequencesMax
+        limits.waitingMax = waitingMax
+        limits.rowsPerStepMax = rowsPerStep
+        let configuration = APIConfiguration(
+            name: name, address: try RingAddress(parsing: address), firstShard: try RingAddress(parsing: shard),
+            contextTokensMax: context, activations: activations.format, limits: limits,
+            recoveryTimeout: .seconds(recoveryTimeout))
+        let service = APIService(configuration, model: try ServedModel(directory: model), logger: logger)
+        try await Daemon.run(service, logger: logger)
+    }
+}
+
+/// `--activations`.
+enum ActivationChoice: String, ExpressibleByArgument, CaseIterable {
+    case f32
+    case bf16
+
+    var format: ActivationFormat { self == .f32 ? .f32 : .bf16 }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
