@@ -13,8 +13,8 @@ public enum CacheError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .full(let requestedBytes, let usedBytes, let bytesMax):
-            "the key/value caches hold \(usedBytes) of at most \(bytesMax) bytes and this step needs \(requestedBytes) more; "
-                + "wait for other sequences to end, shorten the conversation or allow more cache memory"
+            "the key/value caches hold \(usedBytes) of at most \(bytesMax) bytes and this step needs \(requestedBytes) "
+                + "more; wait for other sequences to end, shorten the conversation or allow more cache memory"
         case .outOfMemory(let requestedBytes):
             "the system has no \(requestedBytes) bytes left for key/value caches"
         case .positionGap(let layer, let position, let cached):

@@ -1,6 +1,7 @@
 // What can be wrong with a model's config.json.
 
-/// A configuration that no model can be built from, in one sentence that names the field, what was found and what is allowed.
+/// A configuration that no model can be built from, in one sentence that names the field, what was found and what is
+/// allowed.
 public struct ConfigError: Error, Equatable, CustomStringConvertible {
     public let description: String
 

@@ -19,8 +19,8 @@ public struct StepRun {
 
 /// The rows of many sequences passing a stretch of layers together.
 ///
-/// Rows are those of the first run, then those of the second, and so on. One pass at a time per ``Compute``: its tensors, and those
-/// made from them, are valid until the next pass begins. Not thread-safe.
+/// Rows are those of the first run, then those of the second, and so on. One pass at a time per ``Compute``: its
+/// tensors, and those made from them, are valid until the next pass begins. Not thread-safe.
 public final class ForwardPass {
     /// A run and the rows it has in the step.
     struct RunRows {
@@ -37,7 +37,8 @@ public final class ForwardPass {
     let runs: [RunRows]
     private let angles: [(rotary: RotaryEmbedding, angles: RotationAngles)]
 
-    /// Begins a step: frees the one before, checks that every run continues its sequence, and makes room for its tokens.
+    /// Begins a step: frees the one before, checks that every run continues its sequence, and makes room for its
+    /// tokens.
     ///
     /// - Throws: ``CacheError`` or ``TensorError``; then no cache has changed.
     public init(_ model: any Model, layers: Range<Int>, runs: [StepRun], on compute: Compute) throws {
@@ -91,19 +92,25 @@ public final class ForwardPass {
         return entry.angles
     }
 
-    /// Stores the keys and values of the step's rows for `layer`, and lets each row attend to its sequence up to itself.
+    /// Stores the keys and values of the step's rows for `layer`, and lets each row attend to its sequence up to
+    /// itself.
     ///
     /// - Parameters:
     ///   - queries: `[row, heads · shape.keyDimension]`.
     ///   - keys: `[row, shape.heads · shape.keyDimension]`.
     ///   - values: `[row, shape.heads · shape.valueDimension]`.
     /// - Returns: `[row, heads · shape.valueDimension]`.
+    /// - Throws: ``TensorError``, or ``CacheError`` when a sequence has two runs in the step.
     func attend(
         layer: Int, queries: Tensor, keys: Tensor, values: Tensor, heads: Int, cache shape: CacheShape, scale: Float
-    ) throws(TensorError) -> Tensor {
+    ) throws -> Tensor {
         let attended = try AttentionRows(count: queries.rows, in: compute)
         for run in runs {
             let cache = run.cache[layer]
+            precondition(cache.pool.type == compute.precision.cacheType, "caches are kept in the type of the precision")
+            guard cache.length == run.position else {
+                throw CacheError.positionGap(layer: layer, position: run.position, cached: cache.length)
+            }
             cache.append(keys: keys.rows(run.rows), values: values.rows(run.rows))
             for (offset, row) in run.rows.enumerated() {
                 cache.attend(row, of: attended, tokenCount: run.position + offset + 1)

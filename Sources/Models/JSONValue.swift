@@ -51,7 +51,8 @@ extension JSONValue: CustomStringConvertible {
             case .boolean(let value): value ? "true" : "false"
             case .number(let value): Int(exactly: value).map(String.init) ?? String(value)
             case .string(let value): "\"" + value.map { $0.isNewline ? " " : String($0) }.joined() + "\""
-            case .array(let values): "[" + values.prefix(4).map(\.description).joined(separator: ", ") + (values.count > 4 ? ", …]" : "]")
+            case .array(let values):
+                "[" + values.prefix(4).map(\.description).joined(separator: ", ") + (values.count > 4 ? ", …]" : "]")
             case .object: "an object"
             }
         return text.count > charactersMax ? text.prefix(charactersMax) + "…" : text

@@ -2,7 +2,8 @@
 
 public import Tensors
 
-/// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as it grows.
+/// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as
+/// it grows.
 ///
 /// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]`. Not thread-safe.
 public final class KVCache {
@@ -26,7 +27,8 @@ public final class KVCache {
         self.shape = shape
         self.pool = pool
         keyBytes = Self.alignedBytes(shape.heads * shape.keyDimension * CacheBlock.tokens * pool.type.bytes)
-        blockBytes = keyBytes + Self.alignedBytes(shape.heads * shape.valueDimension * CacheBlock.tokens * pool.type.bytes)
+        blockBytes =
+            keyBytes + Self.alignedBytes(shape.heads * shape.valueDimension * CacheBlock.tokens * pool.type.bytes)
         keys = .allocate(capacity: tableCapacity)
         values = .allocate(capacity: tableCapacity)
     }

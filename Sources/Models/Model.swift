@@ -3,7 +3,8 @@
 public import Tensors
 public import Weights
 
-/// A model of some family, as config.json describes it. It holds no weights: it says which tensors a part needs and builds the part from them.
+/// A model of some family, as config.json describes it. It holds no weights: it says which tensors a part needs and
+/// builds the part from them.
 ///
 /// Another family is one file with a type that conforms, and a line in ``ModelRegistry``.
 public protocol Model: Sendable {
@@ -26,7 +27,8 @@ public protocol Model: Sendable {
     /// Whether the output matrix is the embedding's.
     var tiesEmbedding: Bool { get }
 
-    // Building a part stores addresses and compares shapes but reads no weights, so that it serves to check metadata too.
+    // Building a part stores addresses and compares shapes but reads no weights, so that it serves to check metadata
+    // too.
 
     /// - Parameter weights: those of ``layerPlan(_:of:)``.
     func makeLayer(_ index: Int, _ weights: LayerWeights) throws(CheckpointError) -> any DecoderLayer
@@ -66,7 +68,8 @@ public protocol DecoderLayer: Sendable {
     /// The memory that its parts point into, kept alive.
     var weights: LayerWeights { get }
 
-    /// What the layer makes of the residual stream `x`, `[row, hidden]`, as a new tensor. The caches of the step's sequences grow by its rows.
+    /// What the layer makes of the residual stream `x`, `[row, hidden]`, as a new tensor. The caches of the step's
+    /// sequences grow by its rows.
     /// - Throws: when working memory is at its limit or another rank cannot be reached.
     func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor
 }
@@ -92,7 +95,8 @@ extension Model {
             headPrefixes: headPrefixes)
     }
 
-    /// Checks, without reading weights, that parts can be built: every tensor is there, in a shape and format that can be computed with.
+    /// Checks, without reading weights, that parts can be built: every tensor is there, in a shape and format that can
+    /// be computed with.
     /// - Throws: naming the first tensor that cannot be used.
     public func check(
         _ checkpoint: Checkpoint, layers: some Sequence<Int>, embedding: Bool, head: Bool

@@ -23,8 +23,8 @@ public struct ModelConfig: Sendable {
     }
 }
 
-/// The largest sizes that a configuration may state: far beyond published models, and small enough that products of two of them
-/// cannot overflow.
+/// The largest sizes that a configuration may state: far beyond published models, and small enough that products of two
+/// of them cannot overflow.
 public enum ModelLimits {
     /// The deepest published models have some 130.
     public static let layersMax = 1024

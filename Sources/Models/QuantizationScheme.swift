@@ -32,7 +32,8 @@ public struct QuantizationScheme: Sendable, Equatable {
         for (path, value) in section.values {
             switch value {
             case .object(let values):
-                overrides[path] = .some(try QuantizationParameters(ConfigFields(path: "\(name).\(path).", values: values)))
+                overrides[path] = .some(
+                    try QuantizationParameters(ConfigFields(path: "\(name).\(path).", values: values)))
             case .boolean(false) where !QuantizationParameters.fieldNames.contains(path):
                 overrides[path] = .some(nil)
             default: break
@@ -54,7 +55,8 @@ public enum QuantizationParameters: Sendable, Equatable {
         case affine
     }
 
-    /// A section with `group_size`, `bits` and `mode`; a missing mode is affine, also in an override below another mode.
+    /// A section with `group_size`, `bits` and `mode`; a missing mode is affine, also in an override below another
+    /// mode.
     init(_ section: ConfigFields) throws(ConfigError) {
         switch try section.choice("mode", standard: Mode.affine) {
         case .affine:

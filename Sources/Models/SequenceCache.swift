@@ -2,8 +2,8 @@
 
 /// The key/value caches of a sequence for the layers held here.
 ///
-/// Each layer counts its own tokens: where a shard holds two stretches of layers, a step has passed the first before it comes back
-/// for the second. Not thread-safe.
+/// Each layer counts its own tokens: where a shard holds two stretches of layers, a step has passed the first before it
+/// comes back for the second. Not thread-safe.
 public final class SequenceCache {
     private var caches: [Int: KVCache] = [:]
 

@@ -3,7 +3,8 @@
 internal import Tensors
 internal import Weights
 
-/// Makes matrices, norms and biases of the tensors of a layer: whatever format they are stored in, in the shapes the model asks for.
+/// Makes matrices, norms and biases of the tensors of a layer: whatever format they are stored in, in the shapes the
+/// model asks for.
 struct WeightReader {
     let weights: LayerWeights
     let quantization: QuantizationScheme
@@ -48,12 +49,13 @@ struct WeightReader {
         switch quantization.parameters(forModule: path) {
         case nil:
             throw CheckpointError(
-                .unsupported, tensor: "\(path).scales", "is there, but config.json does not say how \(path) is quantized")
+                .unsupported, tensor: "\(path).scales",
+                "is there, but config.json does not say how \(path) is quantized")
         case .affine(let affine):
             guard inputs % affine.group == 0, inputs * affine.bits % 32 == 0 else {
                 throw CheckpointError(
                     .unsupported, tensor: "\(path).weight",
-                    "rows of \(inputs) inputs do not divide into groups of \(affine.group) with \(affine.bits) bits each")
+                    "rows of \(inputs) inputs do not divide into groups of \(affine.group) of \(affine.bits) bits")
             }
             let words = try weights.tensor("\(name).weight", shape: [outputs, inputs * affine.bits / 32])
             guard words.elementType == .u32 else { throw unsupportedType(words) }
@@ -63,7 +65,8 @@ struct WeightReader {
             let scaleType = try floatType(scales)
             return try usable(name) { (path) throws(MatrixError) in
                 try Matrix(
-                    affine: affine, outputs: outputs, inputs: inputs, weights: words.baseAddress, scales: scales.baseAddress,
+                    affine: affine, outputs: outputs, inputs: inputs, weights: words.baseAddress,
+                    scales: scales.baseAddress,
                     biases: biases.baseAddress, scaleType: scaleType, module: path)
             }
         }

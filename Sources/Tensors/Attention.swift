@@ -52,7 +52,8 @@ public struct AttentionRows {
         queries: Tensor, heads: Int, cache shape: CacheShape, type: FloatType, scale: Float
     ) throws(TensorError) -> Tensor {
         let compute = queries.compute
-        precondition(queries.rows == count && queries.columns == heads * shape.keyDimension, "a query for each row and head")
+        precondition(
+            queries.rows == count && queries.columns == heads * shape.keyDimension, "a query for each row and head")
         precondition(heads % shape.heads == 0, "query heads share cached heads evenly")
         let output = try Tensor(rows: count, columns: heads * shape.valueDimension, in: compute)
         ck_attention(

@@ -1,6 +1,7 @@
 // What ranks that share the layers of a model do together.
 
-/// The ranks that hold slices of the same layers. Model code calls it where a sum over slices is due and knows no sockets.
+/// The ranks that hold slices of the same layers. Model code calls it where a sum over slices is due and knows no
+/// sockets.
 public protocol Collective {
     /// This rank, 0 ..< ``rankCount``.
     var rank: Int { get }

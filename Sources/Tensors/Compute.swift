@@ -4,7 +4,8 @@ internal import COpenBLAS
 
 /// How exactly products and caches are kept.
 public enum Precision: Sendable, Equatable {
-    /// Quantized matrices multiply activations quantized to 8 bits, keys and values are kept in float16. The residual stream is float32.
+    /// Quantized matrices multiply activations quantized to 8 bits, keys and values are kept in float16. The residual
+    /// stream is float32.
     case standard
     /// Float32 throughout, for verification.
     case exact
@@ -17,14 +18,14 @@ public enum Precision: Sendable, Equatable {
 public enum ManyRowProducts: Sendable, Equatable {
     /// Our kernels: a row has the same bits alone or among others.
     case batchInvariant
-    /// OpenBLAS on float32 copies of the weights, from ``OpenBLASProducts/rowsMin`` rows on. The bits of a row then depend on the
-    /// rows beside it, so answers may differ with how a prompt is cut.
+    /// OpenBLAS on float32 copies of the weights, from ``OpenBLASProducts/rowsMin`` rows on. The bits of a row then
+    /// depend on the rows beside it, so answers may differ with how a prompt is cut.
     case openBLAS
 }
 
 /// The threads, working memory and precision of one thread of control that computes steps. Not thread-safe.
 public final class Compute {
-    /// Most threads' worth of working memory for 4,096 rows of models to some 30 billion weights; a step takes what it needs.
+    /// Enough for 4,096 rows in a layer of models to some 100 billion weights. A step takes only what it needs.
     public static let arenaBytesMaxDefault = 4 << 30
 
     public let pool: WorkerPool

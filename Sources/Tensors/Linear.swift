@@ -40,7 +40,8 @@ extension Tensor {
         return (first, second, third)
     }
 
-    /// Computes `count` products that share this input in one call, so that its rows are prepared once and its threads meet once.
+    /// Computes `count` products that share this input in one call, so that its rows are prepared once and its threads
+    /// meet once.
     fileprivate func multiply(count: Int, _ product: (Int) -> Product) throws(TensorError) {
         guard rows > 0 else { return }
         if compute.manyRowProducts == .openBLAS, rows >= OpenBLASProducts.rowsMin {

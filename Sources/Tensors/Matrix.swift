@@ -4,8 +4,8 @@ internal import CKernels
 
 /// Weights `[outputs, inputs]` in the memory of whoever loaded them: plain floats or quantized.
 ///
-/// It owns nothing and is valid as long as that memory is. The memory is only read, and starts 64-byte aligned with 64 bytes
-/// readable past its end.
+/// It owns nothing and is valid as long as that memory is. The memory is only read, and starts 64-byte aligned with 64
+/// bytes readable past its end.
 public struct Matrix: @unchecked Sendable {  // Its pointers are to memory that nobody writes.
     let kernel: ck_matrix
 
@@ -23,7 +23,8 @@ public struct Matrix: @unchecked Sendable {  // Its pointers are to memory that 
         try self.init(kernel, outputs: outputs, inputs: inputs, module: module)
     }
 
-    /// A matrix in MLX's affine quantization: value = scale · element + bias, a scale and a bias for each group of inputs.
+    /// A matrix in MLX's affine quantization: value = scale · element + bias, a scale and a bias for each group of
+    /// inputs.
     ///
     /// - Parameters:
     ///   - weights: little-endian streams of unsigned elements, `[outputs, inputs · bits / 32]` words of 32 bits.

@@ -7,7 +7,8 @@ internal import COpenBLAS
 public enum OpenBLASProducts {
     /// Fewest rows that repay widening the weights, which costs about as much as multiplying them by a dozen rows.
     public static let rowsMin = 16
-    /// Outputs widened at a time: 4 MiB for 4,096 inputs, small beside the activations of the rows that make this worthwhile.
+    /// Outputs widened at a time: 4 MiB for 4,096 inputs, small beside the activations of the rows that make this
+    /// worthwhile.
     static let tileOutputs = 256
 
     /// output[r, o] = Σ linear[o, i] · x[r, i] (+ bias[o]).

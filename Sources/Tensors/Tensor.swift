@@ -4,8 +4,8 @@ internal import CKernels
 
 /// A view of float32 values `[rows, columns]`, contiguous and row-major, in the arena of a ``Compute``.
 ///
-/// It does not own its memory: it is valid until the arena is reset or a mark from before its making is released, which ends a
-/// layer or a step. It must not leave the step it was made in.
+/// It does not own its memory: it is valid until the arena is reset or a mark from before its making is released, which
+/// ends a layer or a step. It must not leave the step it was made in.
 public struct Tensor {
     public let rows: Int
     public let columns: Int

@@ -4,8 +4,8 @@ import Glibc
 
 /// Hands out 64-byte aligned memory by moving an offset, and takes it back all at once.
 ///
-/// It takes memory from the system in chunks, up to ``bytesMax``. After a ``reset()`` the chunks are merged into one that is as
-/// large as all of them, so steps of a size seen before ask the system for nothing. Not thread-safe.
+/// It takes memory from the system in chunks, up to ``bytesMax``. After a ``reset()`` the chunks are merged into one
+/// that is as large as all of them, so steps of a size seen before ask the system for nothing. Not thread-safe.
 public final class TensorArena {
     /// A state to return to, with all that was allocated after it freed.
     public struct Mark {
@@ -16,7 +16,8 @@ public final class TensorArena {
 
     /// Cache lines, and the widest vector registers, have 64 bytes.
     static let alignment = 64
-    /// Holds a decode step of a layer of most models of a few billion weights, so that a small model never takes a second chunk.
+    /// Holds a decode step of a layer of most models of a few billion weights, so that a small model never takes a
+    /// second chunk.
     static let chunkBytesMin = 1 << 20
 
     /// Most bytes it takes from the system.

@@ -9,8 +9,8 @@ public enum TensorError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .arenaFull(let requestedBytes, let usedBytes, let bytesMax):
-            "this step needs \(requestedBytes) bytes of working memory beside the \(usedBytes) in use, but at most \(bytesMax) "
-                + "are allowed; send fewer tokens in a step or allow more working memory"
+            "this step needs \(requestedBytes) bytes of working memory beside the \(usedBytes) in use, but at most "
+                + "\(bytesMax) are allowed; send fewer tokens in a step or allow more working memory"
         case .outOfMemory(let requestedBytes):
             "the system has no \(requestedBytes) bytes left for working memory"
         }

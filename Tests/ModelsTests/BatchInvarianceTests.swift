@@ -17,7 +17,8 @@ import Testing
         for threads in 1...2 {
             let bench = try Bench(loaded, precision, threads: threads)
             for chunk in [1, 5, 7, Self.tokens.count] {
-                #expect(try bench.logits(Self.tokens, chunk: chunk) == whole, "\(chunk) tokens a step, \(threads) threads")
+                #expect(
+                    try bench.logits(Self.tokens, chunk: chunk) == whole, "\(chunk) tokens a step, \(threads) threads")
             }
         }
     }

@@ -22,12 +22,25 @@ import Testing
         #expect(throws: CacheError.positionGap(layer: 0, position: 4, cached: 3)) {
             try pass([StepRun(cache: cache, position: 4, count: 1)])
         }
-        // Twice in a step: the second run would not follow what is cached.
+        #expect(cache[0].length == 3)
+        #expect(bench.pool.usedBytes == cache.byteCount)
+    }
+
+    @Test func aSequenceHasOneRunInAStep() throws {
+        let cache = bench.makeCache()
+        _ = try bench.logits([1, 2, 3], chunk: 3, cache: cache)
         #expect(throws: CacheError.positionGap(layer: 0, position: 5, cached: 3)) {
             try pass([StepRun(cache: cache, position: 3, count: 2), StepRun(cache: cache, position: 5, count: 1)])
         }
+        let twice = try pass([
+            StepRun(cache: cache, position: 3, count: 2), StepRun(cache: cache, position: 3, count: 1),
+        ])
+        try bench.loaded.embedding([7, 7, 7], into: twice.hidden)
+        #expect(throws: CacheError.positionGap(layer: 0, position: 3, cached: 5)) {
+            try twice.apply(bench.loaded.layers[0])
+        }
+        twice.rollBack()
         #expect(cache[0].length == 3)
-        #expect(bench.pool.usedBytes == cache.byteCount)
     }
 
     @Test func aSequenceEndsWithTheContext() throws {
@@ -39,7 +52,9 @@ import Testing
 
     @Test func aTokenPastTheVocabularyIsRefused() throws {
         let pass = try pass([StepRun(cache: bench.makeCache(), position: 0, count: 2)])
-        #expect(throws: TokenError(id: 96, vocabularySize: 96)) { try bench.loaded.embedding([3, 96], into: pass.hidden) }
+        #expect(throws: TokenError(id: 96, vocabularySize: 96)) {
+            try bench.loaded.embedding([3, 96], into: pass.hidden)
+        }
     }
 
     @Test func aStepThatFailedInsideCanBeUndoneAndRepeated() throws {
@@ -56,7 +71,8 @@ import Testing
         #expect(try bench.logits([7, 6], chunk: 2, cache: cache) == Array(expected[2...]))
     }
 
-    /// Where a shard holds two stretches of layers, the next chunk may pass the first before this one comes for the second.
+    /// Where a shard holds two stretches of layers, the next chunk may pass the first before this one comes for the
+    /// second.
     @Test func stretchesOfLayersKeepTheirOwnCount() throws {
         let expected = try bench.logits([9, 8, 7, 6], chunk: 4)
         let loaded = bench.loaded
@@ -113,7 +129,8 @@ import Testing
         // The memory is enough for one token, not for so many at once.
         func step(_ count: Int) throws {
             let pass = try ForwardPass(
-                bench.loaded.model, layers: 0..<2, runs: [StepRun(cache: cache, position: 0, count: count)], on: compute)
+                bench.loaded.model, layers: 0..<2, runs: [StepRun(cache: cache, position: 0, count: count)], on: compute
+            )
             do {
                 try bench.loaded.embedding(Array(tokens[..<count]), into: pass.hidden)
                 for layer in bench.loaded.layers { try pass.apply(layer) }

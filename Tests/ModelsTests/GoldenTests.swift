@@ -20,9 +20,21 @@ import Testing
         #expect(try bench.greedy(after: golden.prompt, count: golden.float32.greedy.count) == golden.float32.greedy)
     }
 
-    /// As a fraction of the logits' deviation: 0.0003 to 0.0005 with plain weights, where only the cache is rounded, and 0.017 to
-    /// 0.026 with quantized ones, where activations are rounded to 8 bits before each product. For comparison: mlx-lm in bf16
-    /// differs from float32 by 0.011 to 0.014.
+    @Test(arguments: TestCheckpoint.own + TestCheckpoint.reference)
+    func promptsThroughOpenBLASGiveTheSameAnswers(_ checkpoint: TestCheckpoint) throws {
+        let golden = try Golden(directory: checkpoint.directory)
+        try #require(golden.prompt.count >= OpenBLASProducts.rowsMin)
+        let bench = try Bench(
+            LoadedModel(directory: checkpoint.directory), .exact, threads: 2, manyRowProducts: .openBLAS)
+
+        let last = try #require(try bench.logits(golden.prompt, chunk: golden.prompt.count).last)
+
+        #expect(LogitError(last, against: golden.float32.lastLogits).maximum <= 1e-4)
+    }
+
+    /// As a fraction of the logits' deviation: 0.0003 to 0.0005 with plain weights, where only the cache is rounded,
+    /// and 0.017 to 0.026 with quantized ones, where activations are rounded to 8 bits before each product. For
+    /// comparison: mlx-lm in bf16 differs from float32 by 0.011 to 0.014.
     @Test(arguments: TestCheckpoint.own + TestCheckpoint.reference)
     func standardModeStaysWithinItsBound(_ checkpoint: TestCheckpoint) throws {
         let golden = try Golden(directory: checkpoint.directory)

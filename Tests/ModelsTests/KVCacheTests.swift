@@ -63,7 +63,8 @@ import Testing
         do {
             let shape = bench.loaded.model.shape.caches[0]
             let caches = (0..<6).map { _ in KVCache(shape: shape, pool: bench.pool) }
-            let poison = try Tensor(rows: CacheBlock.tokens, columns: shape.heads * shape.keyDimension, in: bench.compute)
+            let poison = try Tensor(
+                rows: CacheBlock.tokens, columns: shape.heads * shape.keyDimension, in: bench.compute)
             poison.values.update(repeating: .nan)
             for cache in caches {
                 try cache.reserve(CacheBlock.tokens)

@@ -52,7 +52,8 @@ struct Bench {
     func step(_ runs: [(cache: SequenceCache, tokens: [UInt32])]) throws -> [[[Float]]] {
         let pass = try ForwardPass(
             loaded.model, layers: 0..<loaded.layers.count,
-            runs: runs.map { StepRun(cache: $0.cache, position: $0.cache[0].length, count: $0.tokens.count) }, on: compute)
+            runs: runs.map { StepRun(cache: $0.cache, position: $0.cache[0].length, count: $0.tokens.count) },
+            on: compute)
         try loaded.embedding(runs.flatMap(\.tokens), into: pass.hidden)
         for layer in loaded.layers { try pass.apply(layer) }
         let logits = try loaded.head.logits(pass.hidden, rows: Array(0..<pass.hidden.rows))

@@ -7,7 +7,8 @@ import Weights
 
 @Suite struct ModelCheckTests {
     private func check(
-        _ original: TestCheckpoint, layers: Range<Int> = 0..<2, replacing found: String = "", by replacement: String = ""
+        _ original: TestCheckpoint, layers: Range<Int> = 0..<2, replacing found: String = "",
+        by replacement: String = ""
     ) throws {
         let edited = try EditedCheckpoint(original, replacing: found, by: replacement)
         let checkpoint = try Checkpoint(directory: edited.directory)
@@ -74,7 +75,7 @@ import Weights
         let error = try refusal(quantized, replacing: "\"group_size\": 32", by: "\"group_size\": 48")
         #expect(
             error.description
-                == "tensor 'model.layers.0.self_attn.q_proj.weight': rows of 64 inputs do not divide into groups of 48 with 4 bits each"
+                == "tensor 'model.layers.0.self_attn.q_proj.weight': rows of 64 inputs do not divide into groups of 48 of 4 bits"
         )
     }
 

@@ -28,7 +28,8 @@ import Testing
         let cache = CacheShape(heads: 2, keyDimension: 32, valueDimension: 32)
         #expect(
             model.shape
-                == ModelShape(hiddenSize: 64, vocabularySize: 96, contextTokensMax: 4096, caches: [cache, cache, cache]))
+                == ModelShape(
+                    hiddenSize: 64, vocabularySize: 96, contextTokensMax: 4096, caches: [cache, cache, cache]))
         #expect(model.tiesEmbedding)
         #expect(model.layerPrefix(2) == "model.layers.2.")
     }
@@ -50,13 +51,19 @@ import Testing
         ("hidden_size", "64.5", "config.json: hidden_size is 64.5; it must be a whole number from 1 to 65536"),
         ("hidden_size", "1e30", "config.json: hidden_size is 1e+30; it must be a whole number from 1 to 65536"),
         ("num_hidden_layers", "0", "config.json: num_hidden_layers is 0; it must be a whole number from 1 to 1024"),
-        ("num_key_value_heads", "3", "config.json: num_key_value_heads is 3; it must be a divisor of num_attention_heads, 4"),
+        (
+            "num_key_value_heads", "3",
+            "config.json: num_key_value_heads is 3; it must be a divisor of num_attention_heads, 4"
+        ),
         ("hidden_act", "\"gelu\"", "config.json: hidden_act is \"gelu\"; it must be \"silu\""),
         ("tie_word_embeddings", "1", "config.json: tie_word_embeddings is 1; it must be true or false"),
         ("rms_norm_eps", "[1]", "config.json: rms_norm_eps is [1]; it must be a number from 0.0 to 1.0"),
         (
             "use_sliding_window", "true",
-            "config.json: use_sliding_window is true; it must be false: layers of this family attend to the whole sequence here"
+            """
+            config.json: use_sliding_window is true; \
+            it must be false: layers of this family attend to the whole sequence here
+            """
         ),
         ("rope_scaling", "[]", "config.json: rope_scaling is []; it must be an object"),
         (
@@ -69,7 +76,10 @@ import Testing
         ),
         (
             "partial_rotary_factor", "0.1",
-            "config.json: heads of 32 columns with partial_rotary_factor 0.1 have 3 to rotate; that must be an even number of at least 2"
+            """
+            config.json: heads of 32 columns with partial_rotary_factor 0.1 have 3 to rotate; \
+            that must be an even number of at least 2
+            """
         ),
         (
             "model_type", "\"mamba\"",

@@ -45,7 +45,8 @@ import Testing
             for head in 0..<3 {
                 let start = row * 24 + head * 8
                 for pair in 0..<3 {
-                    let (a, b) = pairing == .halves ? (start + pair, start + pair + 3) : (start + 2 * pair, start + 2 * pair + 1)
+                    let (a, b) =
+                        pairing == .halves ? (start + pair, start + pair + 3) : (start + 2 * pair, start + 2 * pair + 1)
                     let (p, q, angle) = (Double(values[a]), Double(values[b]), radians[row * 3 + pair])
                     #expect(abs(Double(x.values[a]) - (p * cos(angle) - q * sin(angle))) < 1e-6)
                     #expect(abs(Double(x.values[b]) - (q * cos(angle) + p * sin(angle))) < 1e-6)
@@ -94,9 +95,11 @@ import Testing
             for head in 0..<6 {
                 let cached = head / 3
                 let weights = seen[row].map { token in
-                    exp((0..<16).reduce(0.0) {
-                        $0 + 0.5 * Double(queries[row * 96 + head * 16 + $1]) * Double(keys[(token * 2 + cached) * 16 + $1])
-                    })
+                    exp(
+                        (0..<16).reduce(0.0) {
+                            $0 + 0.5 * Double(queries[row * 96 + head * 16 + $1])
+                                * Double(keys[(token * 2 + cached) * 16 + $1])
+                        })
                 }
                 let total = weights.reduce(0, +)
                 for column in 0..<8 {
@@ -117,7 +120,8 @@ import Testing
             tokens.withUnsafeBufferPointer { tokens in
                 for token in first..<min(first + CacheBlock.tokens, count) {
                     CacheBlock.store(
-                        tokens.baseAddress! + token * heads * dimension, heads: heads, dimension: dimension, slot: token - first,
+                        tokens.baseAddress! + token * heads * dimension, heads: heads, dimension: dimension,
+                        slot: token - first,
                         type: .f32, in: block)
                 }
             }

@@ -12,7 +12,9 @@ final class StoredMatrix {
 
     init(_ type: FloatType, outputs: Int, inputs: Int, withBias: Bool = false, seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
-        let floats = generator.floats(outputs * inputs).map { type == .bf16 ? Float(bitPattern: $0.bitPattern & 0xFFFF_0000) : $0 }
+        let floats = generator.floats(outputs * inputs).map {
+            type == .bf16 ? Float(bitPattern: $0.bitPattern & 0xFFFF_0000) : $0
+        }
         let weights: UnsafeMutableRawPointer
         switch type {
         case .f32: weights = Self.copy(floats)
@@ -78,8 +80,8 @@ final class StoredMatrix {
         return block
     }
 
-    // x86-64 compilers differ in whether Swift has a Float16 there, so its bits are made by hand: values below 2 in magnitude,
-    // cut off after ten bits of fraction.
+    // x86-64 compilers differ in whether Swift has a Float16 there, so its bits are made by hand: values below 2 in
+    // magnitude, cut off after ten bits of fraction.
     private static func float16Bits(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         let exponent = Int((bits >> 23) & 0xFF) - 127 + 15

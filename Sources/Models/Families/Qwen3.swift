@@ -64,7 +64,8 @@ extension GroupedQueryAttention {
         let cachedColumns = model.cache.heads * model.cache.keyDimension
         let bias = model.attentionBias
         self.init(
-            layer: layer, heads: model.heads, cache: model.cache, scale: 1 / Float(model.cache.keyDimension).squareRoot(),
+            layer: layer, heads: model.heads, cache: model.cache,
+            scale: 1 / Float(model.cache.keyDimension).squareRoot(),
             qProj: try reader.linear("self_attn.q_proj", inputs: hiddenSize, outputs: queryColumns, bias: bias),
             kProj: try reader.linear("self_attn.k_proj", inputs: hiddenSize, outputs: cachedColumns, bias: bias),
             vProj: try reader.linear("self_attn.v_proj", inputs: hiddenSize, outputs: cachedColumns, bias: bias),

@@ -23,7 +23,8 @@ public final class RotaryEmbedding: Sendable {
         inverseFrequencies = scaling.inverseFrequencies(dimension: dimension, theta: theta)
     }
 
-    /// Reads `rope_theta`, `rope_scaling` and `partial_rotary_factor`, or the `rope_parameters` that newer files hold them in.
+    /// Reads `rope_theta`, `rope_scaling` and `partial_rotary_factor`, or the `rope_parameters` that newer files hold
+    /// them in.
     ///
     /// - Parameters:
     ///   - headDimension: columns of a head.
@@ -40,8 +41,8 @@ public final class RotaryEmbedding: Sendable {
         let dimension = Int(Double(headDimension) * part)
         guard dimension >= 2, dimension % 2 == 0 else {
             throw ConfigError(
-                "config.json: heads of \(headDimension) columns with partial_rotary_factor \(part) have \(dimension) to rotate; "
-                    + "that must be an even number of at least 2")
+                "config.json: heads of \(headDimension) columns with partial_rotary_factor \(part) have \(dimension) to "
+                    + "rotate; that must be an even number of at least 2")
         }
         self.init(
             dimension: dimension,
@@ -52,8 +53,8 @@ public final class RotaryEmbedding: Sendable {
 
     /// Cosines and sines for rows at `positions`, `[row, dimension / 2]`.
     ///
-    /// The angle is rounded to float32 before its cosine is taken, as in the implementations that models are trained with: at
-    /// position 100,000 an exact angle would differ from theirs by thousandths.
+    /// The angle is rounded to float32 before its cosine is taken, as in the implementations that models are trained
+    /// with: at position 100,000 an exact angle would differ from theirs by thousandths.
     func angles(at positions: [Int], in compute: Compute) throws(TensorError) -> RotationAngles {
         let magnitude = scaling.magnitude
         let angles = try RotationAngles(rows: positions.count, pairs: inverseFrequencies.count, in: compute)

@@ -9,9 +9,11 @@ public enum RotaryScaling: Sendable, Equatable {
     case linear(factor: Double)
     /// Long wavelengths divided by `factor`, short ones kept. Llama 3.1, 2024.
     case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalTokens: Double)
-    /// Wavelengths that fit the original context `slowTurns` times or less divided by `factor`, those that fit `fastTurns` times
-    /// kept, a ramp between. Peng et al., 2023.
-    case yarn(factor: Double, fastTurns: Double, slowTurns: Double, originalTokens: Double, wholePairs: Bool, magnitude: Double)
+    /// Wavelengths that fit the original context `slowTurns` times or less divided by `factor`, those that fit
+    /// `fastTurns` times kept, a ramp between. Peng et al., 2023.
+    case yarn(
+        factor: Double, fastTurns: Double, slowTurns: Double, originalTokens: Double, wholePairs: Bool,
+        magnitude: Double)
 
     /// Factor of rotated columns.
     var magnitude: Float {
@@ -86,7 +88,8 @@ extension RotaryScaling {
             let high = try section.number("high_freq_factor", in: 0.001...1e6, standard: 4)
             guard low < high else { throw section.error("high_freq_factor", "more than low_freq_factor, \(low)") }
             self = .llama3(
-                factor: try Self.factor(section), lowFrequencyFactor: low, highFrequencyFactor: high, originalTokens: originalTokens)
+                factor: try Self.factor(section), lowFrequencyFactor: low, highFrequencyFactor: high,
+                originalTokens: originalTokens)
         case .yarn:
             let factor = try Self.factor(section)
             self = .yarn(
