@@ -19,6 +19,8 @@ struct Scheduler {
     private(set) var active: [UInt64: SequenceState] = [:]
     /// Steps on the ring, oldest first.
     private(set) var inFlight: [StepRecord] = []
+    /// Tokens of prompts whose evaluation is finished.
+    private(set) var promptTokensEvaluated: UInt64 = 0
 
     private var epoch: UInt64 = 0
     /// `nil` while there is no ring.
@@ -56,20 +58,22 @@ struct Scheduler {
     }
 
     /// Ends a sequence nobody wants any more.
-    mutating func remove(_ id: UInt64) {
+    /// - Returns: whether there was one.
+    @discardableResult mutating func remove(_ id: UInt64) -> Bool {
         if let index = waiting.firstIndex(where: { $0.id == id }) {
             waiting.remove(at: index)
-            return
+            return true
         }
-        guard active.removeValue(forKey: id) != nil else { return }
+        guard active.removeValue(forKey: id) != nil else { return false }
         readyToDecode.removeAll { $0 == id }
         readyToPrefill.removeAll { $0 == id }
         promote()
-        guard let policy else { return }
+        guard let policy else { return true }
         // In a ring of one round frames keep their order, so a Forget comes after the sequence's steps. With several
         // rounds, a step would come by again after it: then the Forget waits for the step.
         let isOnRing = inFlight.contains { $0.carries(id) }
         if !isOnRing || policy.rounds == 1 { forgotten.append(id) }
+        return true
     }
 
     /// Sequences to be dropped from the shards' caches, once.
@@ -210,6 +214,7 @@ struct Scheduler {
             return end([run], GenerationFailure(reason: "the ring answered the steps of a sequence out of order"))
         }
         let events = active[id]?.apply(result, end: run.end, contextTokensMax: policy.contextTokensMax) ?? []
+        if case .prompt? = events.first { promptTokensEvaluated += UInt64(active[id]?.promptCount ?? 0) }
         if case .finished? = events.last {
             remove(id)
         } else if let sequence = active[id], !sequence.isPrefilling, sequence.unsentCount > 0 {

@@ -107,9 +107,17 @@ public struct RingStatus: Equatable, Sendable {
     public var waiting: Int
     /// Layers of the model.
     public var layerCount: Int
+    /// Times a step goes round the ring; 0 while it is incomplete.
+    public var rounds: Int
+    /// Shards that hold layers; 0 while the ring is incomplete.
+    public var stages: Int
+    /// Longest sequence, prompt and answer together, in tokens.
+    public var contextTokensMax: Int
+    public var metrics: RingMetrics
 
     public init(
-        state: State, shards: [ShardDescription], epoch: UInt64, active: Int, waiting: Int, layerCount: Int
+        state: State, shards: [ShardDescription], epoch: UInt64, active: Int, waiting: Int, layerCount: Int,
+        rounds: Int = 1, stages: Int = 1, contextTokensMax: Int = 0, metrics: RingMetrics = RingMetrics()
     ) {
         self.state = state
         self.shards = shards
@@ -117,5 +125,9 @@ public struct RingStatus: Equatable, Sendable {
         self.active = active
         self.waiting = waiting
         self.layerCount = layerCount
+        self.rounds = rounds
+        self.stages = stages
+        self.contextTokensMax = contextTokensMax
+        self.metrics = metrics
     }
 }
