@@ -1,0 +1,44 @@
+// JinjaLimits: the bounds that keep any template, however hostile, from hanging or exhausting the process.
+
+/// Bounds on reading and rendering a template.
+///
+/// Reaching one is a ``ChatTemplateError`` of kind `limit`. The defaults leave real templates, the largest of which has
+/// 17 kB and takes some ten thousand steps, at least a hundredfold room.
+public struct JinjaLimits: Sendable, Equatable {
+    /// Bytes of template source. Sixty times the largest template known.
+    public var sourceBytesMax = 1 << 20
+
+    /// Statements and brackets that may stand inside one another in the source. People write up to about fifteen.
+    /// The parser uses the stack for each, some 10 kB in a debug build.
+    public var sourceNestingMax = 100
+
+    /// Statements, expressions, loop items and compared or copied values, each counted as one step, and one more for
+    /// every ``bytesPerStep`` of text looked at. A step takes some 50 ns, so a template runs for a second at the most.
+    public var stepsMax = 20_000_000
+
+    /// Expressions, statements and macro calls that may be under way inside one another; a macro that renders a JSON
+    /// schema uses about ten for each level of the schema. The deepest needs well under 1 MB of stack in release.
+    public var callNestingMax = 400
+
+    /// Lists and dicts inside one another, in what the caller passes in and in what the template builds.
+    /// JSON of requests is held to the same depth.
+    public var valueNestingMax = 128
+
+    /// Bytes of rendered text; a prompt of a million tokens has about 5 MB.
+    public var outputBytesMax = 32 << 20
+
+    /// Bytes of any one string the template builds: no more than could be printed.
+    public var stringBytesMax = 32 << 20
+
+    /// Bytes of all strings, lists and dicts that a rendering builds, whether or not it still holds them.
+    /// A template that gathers its output in one variable copies it once a message, so this is wide.
+    public var allocatedBytesMax = 512 << 20
+
+    /// Items of one `range`: the bound of Jinja's own sandbox.
+    public var rangeItemsMax = 100_000
+
+    public init() {}
+
+    /// Text that is searched or copied at about the cost of one step.
+    static let bytesPerStep = 64
+}
