@@ -92,6 +92,15 @@ import Testing
         #expect(try bench.logits(Array(Self.tokens[60..<128]), chunk: 68, cache: cache) == Array(expected[60...]))
     }
 
+    @Test func aStepThatDoesNotFitReservesForNoneOfItsSequences() throws {
+        let bench = try bench(.standard, cacheBytesMax: 4 * 16_384)
+        let runs = (0..<2).map { _ in StepRun(cache: bench.makeCache(), position: 0, count: 65) }
+        #expect(throws: CacheError.full(requestedBytes: 16_384, usedBytes: 65_536, bytesMax: 65_536)) {
+            try ForwardPass(bench.loaded.model, layers: 0..<2, runs: runs, on: bench.compute)
+        }
+        #expect(bench.pool.usedBytes == 0)
+    }
+
     @Test func sparesOfAnotherSizeMakeRoom() throws {
         let pool = CacheBlockPool(bytesMax: 40_000, type: .f16)
         func cache(heads: Int) -> KVCache {
