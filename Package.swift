@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .target(name: "CRingProto", dependencies: ["CProtobufC"]),
         .target(
             name: "CKernels",
@@ -60,7 +61,7 @@ let package = Package(
         module("Tensors", ["CKernels", "COpenBLAS"]),
 
         // Plumbing
-        module("RingTransport", ["Wire", logging]),
+        module("RingTransport", ["CLinux", "Wire", logging]),
         module("Weights", ["CKernels", "CXXHash"]),
         module("Sampling", ["CKernels"]),
 

@@ -1,5 +1,6 @@
 // A connection that someone opened to this daemon, before anyone has read from it.
 
+import Glibc
 import Synchronization
 
 /// Owns the descriptor of a connection until someone takes it; closes it if nobody does.
@@ -22,9 +23,12 @@ public final class AcceptedConnection: Sendable {
         }
     }
 
+    /// The descriptor as long as nobody has taken it.
+    var descriptorInPlace: Int32? { descriptor.withLock { $0 } }
+
     /// Closes the connection unless its descriptor was taken.
     public func close() {
-        takeDescriptor().map(Socket.close)
+        if let descriptor = takeDescriptor() { _ = Glibc.close(descriptor) }
     }
 
     deinit { close() }

@@ -12,8 +12,8 @@ public enum LinkError: Error, Equatable, Sendable {
     case closedByPeer
     /// Nothing was heard from the peer for this long.
     case silent(Duration)
-    /// The peer did not introduce itself within this time.
-    case noHello(Duration)
+    /// The peer did not introduce itself in time.
+    case noHello
     /// The peer speaks another version of the protocol.
     case versionMismatch(peer: String, theirs: UInt32, ours: UInt32)
     /// What arrived is not a frame, or a frame to send breaks a limit.
@@ -33,12 +33,13 @@ extension LinkError: CustomStringConvertible {
         case .system(let operation, let code): "\(operation): \(SystemError.text(code))"
         case .closedByPeer: "the peer closed the connection"
         case .silent(let duration): "nothing was heard for \(duration.inSeconds) s; the peer or the network hangs"
-        case .noHello(let duration): "the peer did not introduce itself within \(duration.inSeconds) s; is it a daemon of the ring?"
+        case .noHello: "the peer did not introduce itself in time; is it a daemon of the ring?"
         case .versionMismatch(let peer, let theirs, let ours):
             "\(peer) speaks version \(theirs) of the ring's protocol, this daemon version \(ours); run the same release everywhere"
         case .wire(let error): error.description
         case .outOfPlace(let what): what
-        case .congested(let duration): "the queue was full for \(duration.inSeconds) s; the next daemon takes frames too slowly"
+        case .congested(let duration):
+            "the queue was full for \(duration.inSeconds) s; the next daemon takes frames too slowly"
         case .closed: "the link was closed"
         }
     }

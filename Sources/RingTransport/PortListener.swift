@@ -1,13 +1,29 @@
 // Listens on a port and tells the ring's connections from others by their first byte.
 
+import Glibc
 public import Logging
+import Synchronization
 public import Wire
 
 /// A listening port. Its own thread accepts, waits for the first byte of each connection without holding up others,
 /// and hands the connection on unread.
 public final class PortListener: Sendable {
+    /// Accepting pauses this long when the system has no descriptors left; connections wait in the backlog.
+    private static let exhaustedPause = Duration.seconds(1)
+    /// How long one that was refused has to read the answer.
+    private static let refusalMax = Duration.seconds(1)
+
     /// The address bound, with the port the system chose where 0 was asked for.
     public let address: RingAddress
+
+    private let listening: Mutex<ListeningSocket?>
+    private let wakeUp: WakeUp
+    private let configuration: LinkConfiguration
+    private let logger: Logger
+    private let onRing: @Sendable (AcceptedConnection) -> Void
+    private let onForeign: (@Sendable (AcceptedConnection, ForeignProtocol) -> Void)?
+    private let isClosed = Atomic(false)
+    private let thread = Mutex<LinkThread?>(nil)
 
     /// Binds and listens; connections are served after ``start()``.
     /// - Parameters:
@@ -20,41 +36,122 @@ public final class PortListener: Sendable {
         onRing: @escaping @Sendable (AcceptedConnection) -> Void,
         onForeign: (@Sendable (AcceptedConnection, ForeignProtocol) -> Void)? = nil
     ) throws(ListenError) {
-        self.address = address
-    }
-
-    /// Begins to accept connections.
-    public func start() {
-    }
-
-    /// Stops listening, closes connections not yet handed on, and returns when the thread has ended. May be called
-    /// more than once.
-    public func close() {
-    }
-}
-
-/// Why a port cannot be listened on.
-public enum ListenError: Error, Equatable, Sendable {
-    case inUse(RingAddress)
-    case notAllowed(RingAddress)
-    case notHere(RingAddress)
-    case unresolvable(RingAddress, reason: String)
-    case system(RingAddress, operation: String, code: Int32)
-}
-
-extension ListenError: CustomStringConvertible {
-    public var description: String {
-        switch self {
-        case .inUse(let address):
-            "port \(address.port) on \(address.host) is in use; stop the program that holds it (ss -ltnp shows it) or choose another port"
-        case .notAllowed(let address):
-            "port \(address.port) on \(address.host) may not be opened by this user; choose a port above 1023"
-        case .notHere(let address):
-            "\(address.host) is not an address of this machine; use 0.0.0.0 for all of them"
-        case .unresolvable(let address, let reason):
-            "cannot find the address of \(address.host): \(reason)"
-        case .system(let address, let operation, let code):
-            "cannot listen on \(address): \(operation): \(SystemError.text(code))"
+        let socket = try ListeningSocket(on: address)
+        self.address = socket.address
+        listening = Mutex(socket)
+        do throws(LinkError) {
+            wakeUp = try WakeUp()
+        } catch {
+            throw .unresolvable(address, reason: error.description)
         }
+        self.configuration = configuration
+        self.logger = logger
+        self.onRing = onRing
+        self.onForeign = onForeign
+    }
+
+    /// Begins to accept connections. Has no effect the second time.
+    /// - Throws: ``LinkError/system(operation:code:)`` when the system has no thread left.
+    public func start() throws(LinkError) {
+        try thread.withLock { thread throws(LinkError) in
+            guard thread == nil, let socket = listening.withLock({ $0 }) else { return }
+            thread = try LinkThread(name: "ring-listen") { [self] in run(socket) }
+        }
+    }
+
+    /// Closes the port and the connections not yet handed on, and returns when the thread has ended. May be called more
+    /// than once.
+    public func close() {
+        isClosed.store(true, ordering: .releasing)
+        wakeUp.signal()
+        thread.withLock { $0 }?.join()
+        listening.withLock { $0 = nil }
+    }
+
+    private func run(_ listening: ListeningSocket) {
+        var pending: [PendingConnection] = []
+        var acceptsFrom = MonotonicTime.now()
+        var notice = RepeatedNotice()
+        while !isClosed.load(ordering: .acquiring) {
+            let now = MonotonicTime.now()
+            let deadlines = pending.map(\.deadline) + (acceptsFrom > now ? [acceptsFrom] : [])
+            let accepting = acceptsFrom <= now ? listening.descriptor : nil
+            let ready = poll(pending, accepting, until: deadlines.min())
+            guard !isClosed.load(ordering: .acquiring) else { break }
+            pending = look(at: pending, ready)
+            guard ready.contains(listening.descriptor) else { continue }
+            if let code = acceptAll(listening, &pending) {
+                acceptsFrom = .now() + Self.exhaustedPause
+                let reason = SystemError.text(code)
+                guard notice.isDue(reason, at: .now()) else { continue }
+                logger.error("cannot accept connections on \(address): \(reason); trying again")
+            }
+        }
+    }
+
+    /// Waits until something happens.
+    /// - Returns: the descriptors on which something did.
+    private func poll(
+        _ pending: [PendingConnection], _ accepting: Int32?, until deadline: MonotonicTime?
+    ) -> Set<Int32> {
+        var polls = [pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0)]
+        if let accepting { polls.append(pollfd(fd: accepting, events: Int16(POLLIN), revents: 0)) }
+        polls += pending.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+        let timeout = deadline?.pollMilliseconds(from: .now()) ?? -1
+        guard Glibc.poll(&polls, nfds_t(polls.count), timeout) > 0 else { return [] }
+        return Set(polls.lazy.filter { $0.revents != 0 }.map(\.fd))
+    }
+
+    /// Hands on the connections whose first byte has come.
+    /// - Returns: those that still wait.
+    private func look(at pending: [PendingConnection], _ ready: Set<Int32>) -> [PendingConnection] {
+        let now = MonotonicTime.now()
+        var waiting: [PendingConnection] = []
+        for connection in pending {
+            switch ready.contains(connection.descriptor) ? connection.look() : .waiting {
+            case .waiting: if connection.deadline > now { waiting.append(connection) }
+            case .ring(let accepted): onRing(accepted)
+            case .foreign(let accepted, let foreign):
+                if let onForeign {
+                    onForeign(accepted, foreign)
+                } else if let refused = refuse(accepted, foreign) {
+                    waiting.append(refused)
+                }
+            case .over: break
+            }
+        }
+        return waiting
+    }
+
+    /// Accepts the connections that wait.
+    /// - Returns: the system's error number when it has nothing left for more.
+    private func acceptAll(_ listening: ListeningSocket, _ pending: inout [PendingConnection]) -> Int32? {
+        for _ in 0..<configuration.pendingConnectionsMax {
+            switch listening.accept() {
+            case .none: return nil
+            case .failed(let code): return code
+            case .connection(let accepted):
+                if pending.count >= configuration.pendingConnectionsMax { pending.removeFirst() }
+                if let connection = PendingConnection(accepted, until: .now() + configuration.firstByteTimeout) {
+                    pending.append(connection)
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Tells a stranger what this port is for.
+    private func refuse(_ connection: AcceptedConnection, _ foreign: ForeignProtocol) -> PendingConnection? {
+        logger.warning("refused the connection from \(connection.peerAddress): \(WireError.foreign(foreign))")
+        guard foreign == .http, let descriptor = connection.takeDescriptor() else { return nil }
+        let socket = Socket(descriptor: descriptor)
+        let body = "This is a port of the ring between shards; send requests to ring-api.\n"
+        let answer =
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "Connection: close\r\n\r\n\(body)"
+        // A new socket takes so few bytes at once.
+        _ = Array(answer.utf8).withUnsafeBytes { socket.send($0, UnsafeRawBufferPointer(start: nil, count: 0)) }
+        socket.shutdownSending()
+        return PendingConnection(refused: socket, until: .now() + Self.refusalMax)
     }
 }

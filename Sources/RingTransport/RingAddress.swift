@@ -32,7 +32,9 @@ public struct RingAddress: Hashable, Sendable {
             guard !host.contains(":") else { throw .bareIPv6(text) }
         }
         guard !host.isEmpty else { throw .missingHost(text) }
-        guard host.allSatisfy({ $0.isASCII && !$0.isWhitespace && $0 != "\0" && $0 != "/" }) else { throw .badHost(text) }
+        guard host.allSatisfy({ $0.isASCII && !$0.isWhitespace && $0 != "\0" && $0 != "/" }) else {
+            throw .badHost(text)
+        }
         guard !portText.isEmpty, portText.allSatisfy({ $0.isASCII && $0.isNumber }), let port = UInt16(portText) else {
             throw .badPort(text, port: String(portText))
         }
