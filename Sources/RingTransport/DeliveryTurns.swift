@@ -9,9 +9,11 @@
 final class DeliveryTurns: Sendable {
     private struct State {
         var isReading = false
-        var isDelivering = false
         var isReadingOver = false
         var isOver = false
+        /// Frames read, and frames whose delivery has ended.
+        var readCount: UInt64 = 0
+        var deliveredCount: UInt64 = 0
     }
 
     private let state = Monitor(State())
@@ -27,38 +29,39 @@ final class DeliveryTurns: Sendable {
         }
     }
 
-    /// Lets the other thread read.
-    func passReading() {
-        change { $0.isReading = false }
+    /// Notes that a frame was read, which fixes its place in the order of deliveries.
+    /// - Parameter passesReading: whether the other thread may read from now on.
+    /// - Returns: the frame's place.
+    func didRead(passesReading: Bool) -> UInt64 {
+        let place = state.withLock { state in
+            state.isReading = !passesReading
+            defer { state.readCount += 1 }
+            return state.readCount
+        }
+        if passesReading { state.signal() }
+        return place
     }
 
     /// Ends reading; what has been read can still be delivered.
     func endReading() {
-        change { $0.isReadingOver = true }
+        state.withLock { $0.isReadingOver = true }
+        state.signal()
     }
 
-    /// Waits until the frame before has been delivered.
+    /// Waits until the frames before have been delivered.
     /// - Returns: `false` when the link was closed.
-    func beginDelivery() -> Bool {
-        wait { state in
-            if state.isOver { return false }
-            if state.isDelivering { return nil }
-            state.isDelivering = true
-            return true
-        }
+    func beginDelivery(at place: UInt64) -> Bool {
+        wait { $0.isOver ? false : $0.deliveredCount == place ? true : nil }
     }
 
     func endDelivery() {
-        change { $0.isDelivering = false }
+        state.withLock { $0.deliveredCount += 1 }
+        state.signal()
     }
 
     /// Ends reading and delivering.
     func close() {
-        change { $0.isOver = true }
-    }
-
-    private func change(_ body: (inout State) -> Void) {
-        state.withLock(body)
+        state.withLock { $0.isOver = true }
         state.signal()
     }
 

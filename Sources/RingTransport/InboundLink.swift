@@ -152,11 +152,9 @@ public final class InboundLink: Sendable {
                 } catch {
                     return end(error)
                 }
-                if frame.payload.count >= Self.readAheadPayloadBytesMin {
-                    turns.passReading()
-                    mayRead = false
-                }
-                guard turns.beginDelivery() else { return }
+                mayRead = frame.payload.count < Self.readAheadPayloadBytesMin
+                let place = turns.didRead(passesReading: !mayRead)
+                guard turns.beginDelivery(at: place) else { return }
                 onFrame(frame, self)
                 turns.endDelivery()
             }

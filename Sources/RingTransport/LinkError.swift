@@ -35,7 +35,8 @@ extension LinkError: CustomStringConvertible {
         case .silent(let duration): "nothing was heard for \(duration.inSeconds) s; the peer or the network hangs"
         case .noHello: "the peer did not introduce itself in time; is it a daemon of the ring?"
         case .versionMismatch(let peer, let theirs, let ours):
-            "\(peer) speaks version \(theirs) of the ring's protocol, this daemon version \(ours); run the same release everywhere"
+            "\(peer) speaks version \(theirs) of the ring's protocol, this daemon version \(ours); "
+                + "run the same release everywhere"
         case .wire(let error): error.description
         case .outOfPlace(let what): what
         case .congested(let duration):

@@ -69,8 +69,10 @@ public final class OutgoingLink: Sendable {
         let connection = try status.withLock { status throws(LinkError) in
             if case .connected = status.state, let connection = status.connection { return connection }
             guard case .disconnected(let reason) = status.state else { throw LinkError.closed }
-            if case .notConnected = reason { throw reason }
-            throw .notConnected(address: "\(address)", reason: reason.description)
+            switch reason {
+            case .closed, .notConnected: throw reason
+            default: throw .notConnected(address: "\(address)", reason: reason.description)
+            }
         }
         try connection.send(frame)
     }

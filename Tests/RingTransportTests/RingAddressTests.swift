@@ -17,10 +17,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", RingAddressError.missingPort("")), ("localhost", .missingPort("localhost")), (":50501", .missingHost(":50501")),
+        ("", RingAddressError.missingPort("")), ("localhost", .missingPort("localhost")),
+        (":50501", .missingHost(":50501")),
         ("host:", .badPort("host:", port: "")), ("host:65536", .badPort("host:65536", port: "65536")),
         ("host:+1", .badPort("host:+1", port: "+1")), ("host:٣", .badPort("host:٣", port: "٣")),
-        ("::1:50501", .bareIPv6("::1:50501")), ("[::1:50501", .unclosedBracket("[::1:50501")), ("[::1]", .missingPort("[::1]")),
+        ("::1:50501", .bareIPv6("::1:50501")), ("[::1:50501", .unclosedBracket("[::1:50501")),
+        ("[::1]", .missingPort("[::1]")),
         ("[::1]50501", .missingPort("[::1]50501")), ("http://host:1", .bareIPv6("http://host:1")),
         ("ho st:1", .badHost("ho st:1")), (String(repeating: "a", count: 300) + ":1", .tooLong(bytes: 302)),
     ])
