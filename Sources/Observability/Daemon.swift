@@ -2,6 +2,7 @@
 
 public import Logging
 public import ServiceLifecycle
+import UnixSignals
 
 public enum Daemon {
     /// Seconds for requests under way to end after a signal, before they are ended.
@@ -9,7 +10,7 @@ public enum Daemon {
 
     /// A logger that writes lines to standard error.
     public static func logger(_ label: String, level: Logger.Level) -> Logger {
-        LoggingSystem.bootstrap { label, _ in StreamLogHandler.standardError(label: label) }
+        LoggingSystem.bootstrap(StreamLogHandler.standardError(label:))
         var logger = Logger(label: label)
         logger.logLevel = level
         return logger

@@ -24,7 +24,8 @@ public final class LayerRuntime: StepRuntime {
     /// Loads the weights.
     /// - Parameter progress: called after each layer that arrives, with layers loaded and layers to load.
     public init(
-        _ configuration: ShardConfiguration, model: ShardModel, progress: (_ loaded: Int, _ total: Int) -> Void = { _, _ in }
+        _ configuration: ShardConfiguration, model: ShardModel,
+        progress: @Sendable (_ loaded: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         self.configuration = configuration
         self.model = model

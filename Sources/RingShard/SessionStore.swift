@@ -14,6 +14,13 @@ final class Session {
         self.cache = cache
         history = TokenHistory(promptCount: promptCount)
     }
+
+    /// Adds a run's tokens to the history, in place of what was there from its position on.
+    func remember(_ run: SequenceRun) {
+        history.truncate(to: Int(run.position))
+        history.setPromptCount(Int(run.promptCount))
+        history.append(contentsOf: run.tokens)
+    }
 }
 
 /// Sessions by sequence id. Not thread-safe.

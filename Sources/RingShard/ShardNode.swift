@@ -1,6 +1,6 @@
 // What a shard does with each frame, apart from sockets and threads.
 
-import Logging
+public import Logging
 public import Wire
 
 /// The one relay rule: a step whose next layer is held here is applied and passed on; every other frame is passed on untouched.

@@ -5,13 +5,15 @@ public import Logging
 public import RingTransport
 public import ServiceLifecycle
 import Synchronization
+import Weights
 import Wire
 
 /// Loads the weights, then serves until it is told to stop.
 ///
 /// Answers its neighbors from the start, so that while the weights are still loading the API can say so.
 public final class ShardService: Service {
-    private enum State {
+    /// Unchecked: from the moment it is stored, the node is touched only with the lock held.
+    private enum State: @unchecked Sendable {
         case loading(done: Int, total: Int)
         case serving(ShardNode)
     }
@@ -63,8 +65,8 @@ public final class ShardService: Service {
             inbound.close()
             model.store.close()
         }
-        listener.start()
-        outgoing.start()
+        try listener.start()
+        try outgoing.start()
         try await load(listener.address)
         logger.info(
             """
@@ -99,7 +101,8 @@ public final class ShardService: Service {
         runtime.describe(softwareVersion: softwareVersion, address: "\(listening)", next: "\(next)")
         let node = ShardNode(
             name: configuration.name, modelFingerprint: model.fingerprint.bytes, runtime: runtime, logger: logger)
-        state.withLock { $0 = .serving(node) }
+        let serving = State.serving(node)
+        state.withLock { $0 = serving }
     }
 
     // MARK: Frames

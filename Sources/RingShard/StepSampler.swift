@@ -33,8 +33,7 @@ final class StepSampler {
         var results: [RunResult] = []
         var firstRow = 0
         for (index, run) in step.runs.enumerated() {
-            let history = sessions[index]
-            history.history.append(run.tokens, at: Int(run.position), promptCount: Int(run.promptCount))
+            sessions[index].remember(run)
             results.append(
                 RunResult(
                     sequenceID: run.sequenceID, position: run.position + UInt32(run.tokens.count), sampled: nil))
@@ -83,12 +82,12 @@ extension TokenChoice {
     init(_ sampled: SampledToken) {
         self.init(
             token: sampled.id, logprob: sampled.logprob,
-            top: sampled.top.map { TokenLogprob(token: $0.id, logprob: $0.logprob) })
+            top: sampled.top.map { Wire.TokenLogprob(token: $0.id, logprob: $0.logprob) })
     }
 }
 
 extension SamplingParameters {
-    init(_ sampling: Sampling) {
+    init(_ sampling: Wire.Sampling) {
         self.init()
         temperature = sampling.temperature
         topK = Int(sampling.topK)
@@ -98,8 +97,8 @@ extension SamplingParameters {
         presencePenalty = sampling.presencePenalty
         frequencyPenalty = sampling.frequencyPenalty
         repetitionPenalty = sampling.repetitionPenalty
-        topLogprobs = sampling.logprobs ? Int(sampling.topLogprobs) : nil
-        logitBias = sampling.logitBias.map { ($0.token, $0.bias) }
-            + sampling.bannedTokens.map { ($0, -Float.infinity) }
+        topLogprobs = Int(sampling.topLogprobs)
+        logitBias = sampling.logitBias.map { (token: $0.token, bias: $0.bias) }
+        bannedTokens = sampling.bannedTokens
     }
 }

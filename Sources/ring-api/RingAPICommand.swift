@@ -1,7 +1,7 @@
 // The program ring-api: flags in, a running API out.
 
-import ArgumentParser
-import Logging
+public import ArgumentParser
+public import Logging
 import Observability
 import RingAPI
 import RingTransport
@@ -78,8 +78,8 @@ struct RingAPICommand: AsyncParsableCommand {
             name: name, address: try RingAddress(parsing: address), firstShard: try RingAddress(parsing: shard),
             contextTokensMax: context, activations: activations.format, limits: limits,
             recoveryTimeout: .seconds(recoveryTimeout))
-        let service = APIService(configuration, model: try ServedModel(directory: model), logger: logger)
-        try await Daemon.run(service, logger: logger)
+        let server = APIServer(configuration, model: try ServedModel(directory: model), logger: logger)
+        try await Daemon.run(server, server.coordinator, logger: logger)
     }
 }
 

@@ -25,11 +25,11 @@ enum BareSocket {
     }
 
     private static func transmit(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) == $0.count }
+        bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) == $0.count }
     }
 
     private static func receive(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Bool {
-        buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, Int32(MSG_WAITALL.rawValue)) == $0.count }
+        buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, Int32(MSG_WAITALL)) == $0.count }
     }
 
     private static func connectedPair() throws -> (Int32, Int32) {

@@ -43,7 +43,7 @@ final class BenchRing: Sendable {
         let inbound = InboundLinks(as: hello, logger: logger) { frame, _ in arrivals.put(frame) }
         listener = try PortListener(
             on: RingAddress(host: "127.0.0.1", port: 0), logger: logger, onRing: { inbound.accept($0) })
-        listener.start()
+        try listener.start()
 
         let ports = try (0..<shardCount).map { _ in try ShardProcess.freePort() }
         let cuts = card.cut(into: shardCount)
@@ -56,7 +56,7 @@ final class BenchRing: Sendable {
         outgoing = OutgoingLink(to: RingAddress(host: "127.0.0.1", port: ports[0]), as: hello, logger: logger) {
             arrivals.put(Frame(.failure($0)))
         }
-        outgoing.start()
+        try outgoing.start()
         self.inbound = inbound
         self.arrivals = arrivals
     }

@@ -1,14 +1,12 @@
 // The processors this process may use, and the host's name.
 
+import FoundationEssentials
 import Glibc
 
 enum Processors {
-    /// Processors that the scheduler allows this process, so that containers and `taskset` count.
+    /// Processors that this process may run on, so that containers and `taskset` count.
     static func allowed() -> Int {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return 1 }
-        let count = withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-        return max(1, count)
+        max(1, ProcessInfo.processInfo.activeProcessorCount)
     }
 
     static func hostName() -> String {

@@ -1,7 +1,7 @@
 // The program ring-shard: flags in, a running shard out.
 
-import ArgumentParser
-import Logging
+public import ArgumentParser
+public import Logging
 import Observability
 import RingShard
 import RingTransport

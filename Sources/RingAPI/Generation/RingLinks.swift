@@ -41,8 +41,8 @@ public final class RingLinks: Sendable {
     }
 
     /// Begins to dial the first shard.
-    public func start() {
-        outgoing.start()
+    public func start() throws {
+        try outgoing.start()
     }
 
     /// Takes over a connection that a shard opened; made for ``RingTransport/PortListener``'s `onRing`.

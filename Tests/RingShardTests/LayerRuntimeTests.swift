@@ -1,0 +1,142 @@
+// A ring of shards in one process: the same bits however the model is cut.
+
+import Logging
+import Testing
+import Weights
+import Wire
+
+@testable import RingShard
+
+/// Shards of one model, each with its own weights and cache, passed to by hand.
+private final class LoopRing {
+    private var nodes: [ShardNode] = []
+    private var stepID: UInt64 = 0
+    private(set) var failures: [Failure] = []
+
+    init(
+        _ layers: [String], of directory: RandomModel, window: Int? = nil, threads: Int = 1, exact: Bool = false
+    ) throws {
+        for (index, list) in layers.enumerated() {
+            let configuration = ShardConfiguration(
+                name: "shard-\(index)", modelDirectory: directory.path, layers: try LayerList(parsing: list),
+                windowLayers: window, threads: threads, exact: exact, cacheBytesMax: 64 << 20)
+            let model = try ShardModel(configuration)
+            let runtime = try LayerRuntime(configuration, model: model)
+            nodes.append(
+                ShardNode(
+                    name: configuration.name, modelFingerprint: model.fingerprint.bytes, runtime: runtime,
+                    logger: Logger(label: "test")))
+            let begin = Begin(epoch: 1, modelFingerprint: model.fingerprint.bytes, activations: .f32)
+            _ = nodes[index].receive(Frame(.begin(begin)), forward: { _ in })
+        }
+    }
+
+    /// Sends a step round until its result comes.
+    func run(_ runs: [SequenceRun]) -> StepResult? {
+        stepID += 1
+        var frame = Frame(.step(Step(epoch: 1, stepID: stepID, runs: runs)))
+        for lap in 0..<16 * nodes.count {
+            if case .result(var result) = frame.message {
+                (result.hops, result.computeNanoseconds, result.stepID) = (0, 0, 0)
+                return result
+            }
+            var passed: Frame?
+            if let failure = nodes[lap % nodes.count].receive(frame, forward: { passed = $0 }) {
+                failures.append(failure)
+                return nil
+            }
+            guard let passed else { return nil }
+            frame = passed
+        }
+        return nil
+    }
+}
+
+@Suite struct LayerRuntimeTests {
+    private let model: RandomModel
+
+    init() throws {
+        model = try RandomModel()
+    }
+
+    private func greedy(logprobs: Int = 3) -> Sampling {
+        var sampling = Sampling()
+        (sampling.logprobs, sampling.topLogprobs) = (true, UInt32(logprobs))
+        return sampling
+    }
+
+    /// A prompt, some decode steps, and the results of all.
+    private func talk(_ ring: LoopRing, sequence: UInt64, prompt: [UInt32], chunk: Int = .max) throws -> [TokenChoice] {
+        var choices: [TokenChoice] = []
+        var position = 0
+        var tokens = prompt
+        while choices.count < 8 {
+            let part = Array(tokens.prefix(min(chunk, tokens.count)))
+            tokens.removeFirst(part.count)
+            let run = SequenceRun(
+                sequenceID: sequence, position: UInt32(position), tokens: part,
+                sampling: tokens.isEmpty ? greedy() : nil, promptCount: UInt32(prompt.count))
+            let result = try #require(ring.run([run]))
+            position += part.count
+            if let choice = result.runs.first?.sampled {
+                choices.append(choice)
+                tokens = [choice.token]
+            }
+        }
+        return choices
+    }
+
+    private let prompt: [UInt32] = (0..<90).map { UInt32($0 * 13 % 95 + 1) }
+
+    @Test(arguments: [false, true])
+    func theSameHoweverItIsCut(exact: Bool) throws {
+        let whole = try talk(LoopRing(["0-3"], of: model, exact: exact), sequence: 1, prompt: prompt)
+        #expect(Set(whole.map(\.logprob)).count > 1)
+        for cut in [["0-1", "2-3"], ["0", "1-3"], ["0,2", "1,3"], ["2-3", "0-1"], ["0", "1", "2", "3"]] {
+            #expect(try talk(LoopRing(cut, of: model, exact: exact), sequence: 1, prompt: prompt) == whole, "cut \(cut)")
+        }
+        for window in [1, 2, 3] {
+            let ring = try LoopRing(["0-3"], of: model, window: window, exact: exact)
+            #expect(try talk(ring, sequence: 1, prompt: prompt) == whole, "window \(window)")
+        }
+        #expect(try talk(LoopRing(["0-1", "2-3"], of: model, threads: 2, exact: exact), sequence: 1, prompt: prompt) == whole)
+        for chunk in [1, 7, 64] {
+            let ring = try LoopRing(["0-1", "2-3"], of: model, exact: exact)
+            #expect(try talk(ring, sequence: 1, prompt: prompt, chunk: chunk) == whole, "chunks of \(chunk)")
+        }
+    }
+
+    @Test func earlierPositionsReplaceWhatIsCached() throws {
+        let ring = try LoopRing(["0,2", "1,3"], of: model)
+        let first = try talk(ring, sequence: 1, prompt: prompt)
+        #expect(try talk(ring, sequence: 1, prompt: prompt, chunk: 40) == first, "a replay over the old cache")
+    }
+
+    @Test func aGapIsRefused() throws {
+        let ring = try LoopRing(["0-1", "2-3"], of: model)
+        #expect(ring.run([SequenceRun(sequenceID: 4, position: 3, tokens: [1], promptCount: 4)]) == nil)
+        #expect(ring.failures.first?.kind == .gap)
+        #expect(ring.failures.first?.reason.contains("sequence 4") == true)
+    }
+
+    @Test func strangeTokensAreRefusedAndNothingIsLost() throws {
+        let ring = try LoopRing(["0-3"], of: model)
+        let expected = try talk(ring, sequence: 1, prompt: prompt)
+        let strange = SequenceRun(sequenceID: 1, position: 5, tokens: [1_000_000], promptCount: 6)
+        #expect(ring.run([strange]) == nil)
+        #expect(ring.failures.first?.reason.contains("1000000") == true)
+        #expect(try talk(ring, sequence: 1, prompt: prompt) == expected)
+    }
+
+    @Test func promptLogprobsAreThoseOfTheTokensThatFollow() throws {
+        let ring = try LoopRing(["0-1", "2-3"], of: model)
+        let answer = try talk(ring, sequence: 1, prompt: Array(prompt.prefix(5)))
+        let whole = prompt.prefix(5) + answer.map(\.token)
+        let run = SequenceRun(
+            sequenceID: 2, position: 0, tokens: Array(whole.dropLast()), sampling: greedy(),
+            promptCount: UInt32(whole.count), promptLogprobs: PromptLogprobs(top: 3, nextToken: whole.last))
+        let result = try #require(ring.run([run])?.runs.first)
+        #expect(result.prompt.map(\.token) == Array(whole.dropFirst()))
+        #expect(result.prompt.suffix(answer.count).map(\.logprob) == answer.map(\.logprob))
+    }
+}
