@@ -87,23 +87,24 @@ static void dot_affine8(const ck_matrix *matrix, size_t first_output, size_t out
     dot_affine(matrix, first_output, outputs, x, rows, y, y_stride, CK_ORDER_NATURAL);
 }
 
-static void dequantize_row(const ck_matrix *matrix, size_t output, float *out) {
+static void dequantize(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out) {
     const uint8_t *weights = ck_matrix_row(matrix, output);
     const void *scales = ck_scales_row(matrix, matrix->scales, output);
     const void *biases = ck_scales_row(matrix, matrix->biases, output);
     size_t group = matrix->group;
-    for (size_t g = 0; g < matrix->inputs / group; g++) {
+    for (size_t done = 0; done < count; done += group) {
+        size_t g = (first_input + done) / group;
         float scale = ck_load_float(matrix->scale_type, scales, g);
         float bias = ck_load_float(matrix->scale_type, biases, g);
         uint8_t elements[CK_GROUP_MAX];
         ck_unpack_bits(weights, matrix->bits, g * group, group, elements);
-        for (size_t i = 0; i < group; i++) out[g * group + i] = fmaf(scale, (float)elements[i], bias);
+        for (size_t i = 0; i < group; i++) out[done + i] = fmaf(scale, (float)elements[i], bias);
     }
 }
 
 void ck_init_affine_portable(ck_kernels *table) {
     table->quantize_row = quantize_row;
-    table->dequantize_row = dequantize_row;
+    table->dequantize = dequantize;
     table->dot_affine4 = dot_affine4;
     table->dot_affine8 = dot_affine8;
 }

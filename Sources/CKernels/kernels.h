@@ -172,11 +172,29 @@ typedef struct {
                         size_t rows, float *y, size_t y_stride);
     void (*dot_affine8)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
                         size_t rows, float *y, size_t y_stride);
+    // Many rows by panels (panel.h): strips of `strip` outputs, tiles of at most tile_rows rows, from panel_rows_min rows
+    // on (affine_panel_rows_min for int8 rows), where packing pays. strip is 0 where an instruction set has no panels.
+    size_t strip, tile_rows, panel_rows_min, affine_panel_rows_min;
+    // Tile `tile` of the rows x [rows, inputs] into packed rows.
+    void (*pack_rows)(const float *x, size_t rows, size_t inputs, size_t tile, float *packed);
+    // `inputs` inputs of up to `strip` outputs into a panel; missing outputs become zeros.
+    void (*pack_weights)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
+                         float *panel);
+    // Adds a panel of `elements` elements a lane × the rows' elements from first_element on to sums [lane, rows, strip];
+    // where first_element is 0 the sums begin.
+    void (*multiply_panel)(const float *panel, const float *packed, size_t rows, size_t row_elements,
+                           size_t first_element, size_t elements, float *sums);
+    // The sums of all lanes of `outputs` outputs.
+    void (*fold_panel)(const float *sums, size_t rows, size_t outputs, float *y, size_t y_stride);
+    // A strip of an affine matrix of 4 or 8 bits × quantised rows; `arena` is CK_AFFINE_ARENA_BYTES, 64-byte aligned.
+    void (*multiply_affine_panel)(const ck_matrix *matrix, size_t first_output, size_t outputs,
+                                  const ck_quantized_rows *x, size_t rows, uint8_t *arena, float *y, size_t y_stride);
     // One row of `inputs` floats into row `row` of `out`.
     void (*quantize_row)(const float *x, size_t inputs, size_t group, ck_order order, const ck_quantized_rows *out,
                          size_t row);
-    // One row of an affine matrix as float32: fma(scale, q, bias).
-    void (*dequantize_row)(const ck_matrix *matrix, size_t output, float *out);
+    // `count` inputs of one row of an affine matrix from first_input on (multiples of its group) as float32:
+    // fma(scale, q, bias).
+    void (*dequantize)(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out);
     void (*rms_norm_row)(const float *x, const float *weight, float epsilon, size_t columns, float *out);
     void (*rope_row)(float *x, const float *cosines, const float *sines, size_t heads, size_t head_dim, size_t rotary,
                      bool interleaved);

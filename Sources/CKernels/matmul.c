@@ -1,13 +1,14 @@
 // Weight matrices × rows: prepares the rows once, then spreads the outputs of all products over the pool.
 #include "kernels.h"
+#include "panel.h"
 #include "worker.h"
 
 // Items a worker gets on average, so that one that was held up leaves its share to others.
 #define ITEMS_PER_WORKER 4
 // Least work of an item, in weight bytes read plus multiplications / 16: some 5 µs, ten times what handing it out costs.
 #define ITEM_COST_MIN ((size_t)96 << 10)
-// Outputs of an item are a multiple of this, so that tiles stay whole.
-#define OUTPUTS_STEP 32
+// Outputs of an item are a multiple of this, so that strips stay whole.
+#define OUTPUTS_STEP CK_PANEL_OUTPUTS_MAX
 
 // What the rows must look like for a product.
 typedef struct {
@@ -20,11 +21,15 @@ typedef struct {
     const ck_kernels *kernels;
     const ck_product *products;
     size_t product_count;
+    ck_activations activations;
     const float *x;
+    size_t first_row;  // of this chunk, in the products' outputs
     size_t rows;
     size_t inputs;
     row_form form;
-    ck_quantized_rows quantized;
+    bool uses_panels;
+    ck_quantized_rows quantized;  // when the form is
+    float *packed;                // packed rows when the form is not and panels are used
     size_t item_outputs;
 } product_run;
 
@@ -33,30 +38,29 @@ static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
     return (row_form){true, matrix->group, matrix->bits == 4 ? CK_ORDER_EVEN_ODD : CK_ORDER_NATURAL};
 }
 
-static bool is_same_form(row_form a, row_form b) {
-    return a.is_quantized == b.is_quantized && a.group == b.group && a.order == b.order;
+static bool takes_part(const product_run *run, const ck_product *product) {
+    row_form form = form_of(product->matrix, run->activations);
+    return form.is_quantized == run->form.is_quantized && form.group == run->form.group &&
+           form.order == run->form.order;
 }
 
-// Scratch: quantised values, then scales, sums and value sums with the smallest group, then the caller's arena.
-static size_t value_stride(size_t inputs) { return ck_round_up(inputs, CK_GROUP_MAX); }
+// ---------------------------------------------------------------------------------------------------------------------
+// Scratch: rows as the form in turn needs them, then the caller's arena
+
+// 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
+static size_t value_stride(size_t inputs) { return ck_round_up(inputs, CK_GROUP_MAX) + 64; }
 
 static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inputs / group, CK_GROUP_LANES); }
 
-size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) {
+static size_t prepared_bytes(size_t rows, size_t inputs) {
+    rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
     size_t groups = group_stride(ck_round_up(inputs, CK_GROUP_MIN), CK_GROUP_MIN);
-    return rows * value_stride(inputs) + ck_round_up(rows * groups * 3 * sizeof(float), 64) + CK_ARENA_BYTES;
+    size_t quantized = rows * (value_stride(inputs) + groups * 3 * sizeof(float));
+    size_t packed = ck_packed_rows_floats(rows, inputs) * sizeof(float);
+    return ck_round_up(quantized > packed ? quantized : packed, 64);
 }
 
-static void place_quantized_rows(product_run *run, void *scratch) {
-    size_t values = value_stride(run->inputs), groups = group_stride(run->inputs, run->form.group);
-    ck_quantized_rows *to = &run->quantized;
-    to->value_stride = values;
-    to->group_stride = groups;
-    to->values = scratch;
-    to->scales = (float *)(to->values + run->rows * values);
-    to->sums = to->scales + run->rows * groups;
-    to->value_sums = (int32_t *)(to->sums + run->rows * groups);
-}
+size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) { return prepared_bytes(rows, inputs) + CK_ARENA_BYTES; }
 
 static void quantize_item(void *context, size_t row) {
     product_run *run = context;
@@ -64,25 +68,129 @@ static void quantize_item(void *context, size_t row) {
                                &run->quantized, row);
 }
 
-// y[:, first …] = outputs first ..< first + outputs of a product in float, weights dequantised into the arena if need be.
-static void multiply_float(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
-    const ck_kernels *kernels = run->kernels;
-    const ck_matrix *matrix = product->matrix;
-    size_t n = run->inputs, y_stride = matrix->outputs;
-    float *y = product->output + first;
-    const void *weights = ck_matrix_row(matrix, first);
+static void pack_item(void *context, size_t tile) {
+    product_run *run = context;
+    run->kernels->pack_rows(run->x, run->rows, run->inputs, tile, run->packed);
+}
+
+// Puts the chunk's rows into scratch as the form needs them.
+static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
+    if (run->rows * run->inputs < ITEM_COST_MIN) pool = NULL;
+    if (run->form.is_quantized) {
+        ck_quantized_rows *to = &run->quantized;
+        to->value_stride = value_stride(run->inputs);
+        to->group_stride = group_stride(run->inputs, run->form.group);
+        to->values = scratch;
+        to->scales = (float *)(to->values + run->rows * to->value_stride);
+        to->sums = to->scales + run->rows * to->group_stride;
+        to->value_sums = (int32_t *)(to->sums + run->rows * to->group_stride);
+        ck_pool_run(pool, run->rows, quantize_item, run);
+    } else if (run->uses_panels) {
+        run->packed = scratch;
+        ck_pool_run(pool, ck_tile_count(run->rows, run->kernels->tile_rows), pack_item, run);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A part of the outputs of a product, on one worker
+
+static float *output_at(const product_run *run, const ck_product *product, size_t output) {
+    return product->output + run->first_row * product->matrix->outputs + output;
+}
+
+static ck_float_type type_of_weights(const ck_matrix *matrix) {
     switch (matrix->format) {
-    case CK_FORMAT_F32: kernels->dot_f32(weights, n, outputs, run->x, n, run->rows, n, y, y_stride); return;
-    case CK_FORMAT_F16: kernels->dot_f16(weights, n, outputs, run->x, n, run->rows, n, y, y_stride); return;
-    case CK_FORMAT_BF16: kernels->dot_bf16(weights, n, outputs, run->x, n, run->rows, n, y, y_stride); return;
-    case CK_FORMAT_AFFINE: break;
+    case CK_FORMAT_F16: return CK_F16;
+    case CK_FORMAT_BF16: return CK_BF16;
+    default: return CK_F32;
+    }
+}
+
+static void dot_float(const product_run *run, ck_float_type type, const void *w, size_t outputs, float *y, size_t y_stride) {
+    const ck_kernels *kernels = run->kernels;
+    size_t n = run->inputs;
+    switch (type) {
+    case CK_F32: kernels->dot_f32(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
+    case CK_F16: kernels->dot_f16(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
+    case CK_BF16: kernels->dot_bf16(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
+    }
+}
+
+// In float, weights dequantised into the arena if need be.
+static void multiply_float(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
+    const ck_matrix *matrix = product->matrix;
+    size_t n = run->inputs;
+    if (matrix->format != CK_FORMAT_AFFINE) {
+        dot_float(run, type_of_weights(matrix), ck_matrix_row(matrix, first), outputs, output_at(run, product, first),
+                  matrix->outputs);
+        return;
     }
     float *dequantized = (float *)ck_worker_arena;
     size_t at_once = CK_ARENA_BYTES / (n * sizeof(float));
     for (size_t done = 0; done < outputs; done += at_once) {
-        size_t count = ck_min_size(at_once, outputs - done);
-        for (size_t o = 0; o < count; o++) kernels->dequantize_row(matrix, first + done + o, dequantized + o * n);
-        kernels->dot_f32(dequantized, n, count, run->x, n, run->rows, n, y + done, y_stride);
+        size_t count = ck_min_size(at_once, outputs - done), output = first + done;
+        for (size_t o = 0; o < count; o++) run->kernels->dequantize(matrix, output + o, 0, n, dequantized + o * n);
+        dot_float(run, CK_F32, dequantized, count, output_at(run, product, output), matrix->outputs);
+    }
+}
+
+// What the arena holds while float panels are multiplied.
+typedef struct {
+    float panel[CK_PANEL_INPUTS_MAX * CK_PANEL_OUTPUTS_MAX + CK_LANES * CK_PANEL_PAD];
+    float sums[CK_LANES * CK_PANEL_ROWS_MAX * CK_PANEL_OUTPUTS_MAX];
+    float dequantized[CK_PANEL_INPUTS_MAX * CK_PANEL_OUTPUTS_MAX];
+} panel_arena;
+_Static_assert(sizeof(panel_arena) <= CK_ARENA_BYTES, "");
+
+// Inputs k ..< k + count of outputs first ..< first + outputs, as a panel.
+static void pack_panel(const product_run *run, const ck_matrix *matrix, size_t first, size_t outputs, size_t k,
+                       size_t count, panel_arena *arena) {
+    const ck_kernels *kernels = run->kernels;
+    if (matrix->format != CK_FORMAT_AFFINE) {
+        ck_float_type type = type_of_weights(matrix);
+        const uint8_t *w = ck_matrix_row(matrix, first) + k * ck_float_bytes(type);
+        kernels->pack_weights(type, w, run->inputs, outputs, count, arena->panel);
+        return;
+    }
+    for (size_t o = 0; o < outputs; o++) {
+        kernels->dequantize(matrix, first + o, k, count, arena->dequantized + o * count);
+    }
+    kernels->pack_weights(CK_F32, arena->dequantized, count, outputs, count, arena->panel);
+}
+
+// In float, by panels.
+static void multiply_float_panels(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
+    const ck_kernels *kernels = run->kernels;
+    const ck_matrix *matrix = product->matrix;
+    panel_arena *arena = (panel_arena *)ck_worker_arena;
+    const size_t n = run->inputs, elements = ck_lane_elements(n);
+    const size_t at_once = run->rows <= CK_PANEL_FEW_ROWS ? CK_PANEL_INPUTS_FEW_ROWS : CK_PANEL_INPUTS_MAX;
+    for (size_t done = 0; done < outputs; done += kernels->strip) {
+        size_t count = ck_min_size(kernels->strip, outputs - done);
+        for (size_t k = 0; k < n; k += at_once) {
+            size_t inputs = ck_min_size(at_once, n - k);
+            pack_panel(run, matrix, first + done, count, k, inputs, arena);
+            kernels->multiply_panel(arena->panel, run->packed, run->rows, elements, k / CK_LANES,
+                                    ck_lane_elements(inputs), arena->sums);
+        }
+        kernels->fold_panel(arena->sums, run->rows, count, output_at(run, product, first + done), matrix->outputs);
+    }
+}
+
+// 4-bit or 8-bit weights × quantised rows; `arena` has CK_AFFINE_ARENA_BYTES free.
+static void multiply_affine(const product_run *run, const ck_matrix *matrix, size_t first, size_t outputs, float *y,
+                            size_t y_stride, uint8_t *arena) {
+    const ck_kernels *kernels = run->kernels;
+    const ck_quantized_rows *x = &run->quantized;
+    if (run->uses_panels) {
+        for (size_t done = 0; done < outputs; done += kernels->strip) {
+            size_t count = ck_min_size(kernels->strip, outputs - done);
+            kernels->multiply_affine_panel(matrix, first + done, count, x, run->rows, arena, y + done, y_stride);
+        }
+    } else if (matrix->bits == 4) {
+        kernels->dot_affine4(matrix, first, outputs, x, run->rows, y, y_stride);
+    } else {
+        kernels->dot_affine8(matrix, first, outputs, x, run->rows, y, y_stride);
     }
 }
 
@@ -90,33 +198,35 @@ static void multiply_float(const product_run *run, const ck_product *product, si
 static void multiply_unpacked(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     size_t n = run->inputs;
-    // Kernels read whole vectors past a row's end, hence the 64 bytes of room.
-    size_t at_once = (CK_ARENA_BYTES - 64) / n;
+    uint8_t *unpacked = ck_worker_arena + CK_AFFINE_ARENA_BYTES;
+    // Kernels may read 64 bytes past a matrix.
+    size_t at_once = ck_min_size(CK_PANEL_OUTPUTS_MAX, (CK_ARENA_BYTES - CK_AFFINE_ARENA_BYTES - 64) / n);
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
         for (size_t o = 0; o < count; o++) {
-            ck_unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, ck_worker_arena + o * n);
+            ck_unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, unpacked + o * n);
         }
         ck_matrix bytes = *matrix;
         bytes.bits = 8;
-        bytes.weights = ck_worker_arena;
+        bytes.outputs = (uint32_t)count;
+        bytes.weights = unpacked;
         bytes.scales = ck_scales_row(matrix, matrix->scales, output);
         bytes.biases = ck_scales_row(matrix, matrix->biases, output);
-        bytes.outputs = (uint32_t)count;
-        run->kernels->dot_affine8(&bytes, 0, count, &run->quantized, run->rows, product->output + output,
-                                  matrix->outputs);
+        multiply_affine(run, &bytes, 0, count, output_at(run, product, output), matrix->outputs, ck_worker_arena);
     }
 }
 
 static void multiply_outputs(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
-    float *y = product->output + first;
+    float *y = output_at(run, product, first);
     if (!run->form.is_quantized) {
-        multiply_float(run, product, first, outputs);
-    } else if (matrix->bits == 4) {
-        run->kernels->dot_affine4(matrix, first, outputs, &run->quantized, run->rows, y, matrix->outputs);
-    } else if (matrix->bits == 8) {
-        run->kernels->dot_affine8(matrix, first, outputs, &run->quantized, run->rows, y, matrix->outputs);
+        if (run->uses_panels) {
+            multiply_float_panels(run, product, first, outputs);
+        } else {
+            multiply_float(run, product, first, outputs);
+        }
+    } else if (matrix->bits == 4 || matrix->bits == 8) {
+        multiply_affine(run, matrix, first, outputs, y, matrix->outputs, ck_worker_arena);
     } else {
         multiply_unpacked(run, product, first, outputs);
     }
@@ -127,22 +237,19 @@ static void multiply_outputs(const product_run *run, const ck_product *product, 
     }
 }
 
-static bool takes_part(const product_run *run, const ck_product *product, ck_activations activations) {
-    return is_same_form(form_of(product->matrix, activations), run->form);
+// ---------------------------------------------------------------------------------------------------------------------
+// Work over the pool
+
+static size_t items_of(const product_run *run, const ck_product *product) {
+    return (product->matrix->outputs + run->item_outputs - 1) / run->item_outputs;
 }
 
-typedef struct {
-    product_run *run;
-    ck_activations activations;
-} item_context;
-
 static void multiply_item(void *context, size_t item) {
-    const item_context *of = context;
-    product_run *run = of->run;
+    const product_run *run = context;
     for (size_t p = 0; p < run->product_count; p++) {
         const ck_product *product = &run->products[p];
-        if (!takes_part(run, product, of->activations)) continue;
-        size_t items = (product->matrix->outputs + run->item_outputs - 1) / run->item_outputs;
+        if (!takes_part(run, product)) continue;
+        size_t items = items_of(run, product);
         if (item < items) {
             size_t first = item * run->item_outputs;
             multiply_outputs(run, product, first, ck_min_size(run->item_outputs, product->matrix->outputs - first));
@@ -153,52 +260,53 @@ static void multiply_item(void *context, size_t item) {
 }
 
 // Runs all products of run->form.
-static void run_form(ck_pool *pool, product_run *run, ck_activations activations, void *scratch) {
-    if (run->form.is_quantized) {
-        place_quantized_rows(run, scratch);
-        bool is_small = run->rows * run->inputs < ITEM_COST_MIN;
-        ck_pool_run(is_small ? NULL : pool, run->rows, quantize_item, run);
-    }
+static void run_form(ck_pool *pool, product_run *run, void *scratch) {
+    prepare_rows(pool, run, scratch);
     size_t outputs = 0, cost = 0;
     for (size_t p = 0; p < run->product_count; p++) {
         const ck_matrix *matrix = run->products[p].matrix;
-        if (!takes_part(run, &run->products[p], activations)) continue;
+        if (!takes_part(run, &run->products[p])) continue;
         outputs += matrix->outputs;
         cost += matrix->outputs * (ck_matrix_row_bytes(matrix) + run->rows * run->inputs / 16);
     }
-    size_t items = ck_min_size((size_t)ck_pool_threads(pool) * ITEMS_PER_WORKER, cost / ITEM_COST_MIN);
-    if (items < 1) items = 1;
-    run->item_outputs = ck_round_up((outputs + items - 1) / items, OUTPUTS_STEP);
-    items = 0;
+    size_t wanted = ck_min_size((size_t)ck_pool_threads(pool) * ITEMS_PER_WORKER, cost / ITEM_COST_MIN);
+    if (wanted < 2) pool = NULL;
+    if (wanted < 1) wanted = 1;
+    run->item_outputs = ck_round_up((outputs + wanted - 1) / wanted, OUTPUTS_STEP);
+    size_t items = 0;
     for (size_t p = 0; p < run->product_count; p++) {
-        const ck_product *product = &run->products[p];
-        if (!takes_part(run, product, activations)) continue;
-        items += (product->matrix->outputs + run->item_outputs - 1) / run->item_outputs;
+        if (takes_part(run, &run->products[p])) items += items_of(run, &run->products[p]);
     }
-    item_context context = {run, activations};
-    ck_pool_run(cost < 2 * ITEM_COST_MIN ? NULL : pool, items, multiply_item, &context);
+    ck_pool_run(pool, items, multiply_item, run);
+}
+
+static void run_chunk(ck_pool *pool, product_run *run, void *scratch) {
+    const ck_kernels *kernels = run->kernels;
+    for (size_t p = 0; p < run->product_count; p++) {
+        run->form = form_of(run->products[p].matrix, run->activations);
+        bool is_done = false;
+        for (size_t earlier = 0; earlier < p && !is_done; earlier++) is_done = takes_part(run, &run->products[earlier]);
+        if (is_done) continue;
+        size_t rows_min = run->form.is_quantized ? kernels->affine_panel_rows_min : kernels->panel_rows_min;
+        run->uses_panels = kernels->strip > 0 && run->rows >= rows_min;
+        run_form(pool, run, scratch);
+    }
 }
 
 void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows,
                ck_activations activations, void *scratch) {
     if (product_count == 0 || rows == 0) return;
-    product_run run = {
-        .kernels = ck_kernels_current(),
-        .products = products,
-        .product_count = product_count,
-        .x = x,
-        .rows = rows,
-        .inputs = products[0].matrix->inputs,
-    };
+    size_t inputs = products[0].matrix->inputs;
     uint8_t *arena_before = ck_worker_arena;
-    ck_worker_arena = (uint8_t *)scratch + ck_matmul_scratch_bytes(rows, products[0].matrix->inputs) - CK_ARENA_BYTES;
-    for (size_t p = 0; p < product_count; p++) {
-        run.form = form_of(products[p].matrix, activations);
-        bool is_done = false;
-        for (size_t earlier = 0; earlier < p && !is_done; earlier++) {
-            is_done = takes_part(&run, &products[earlier], activations);
-        }
-        if (!is_done) run_form(pool, &run, activations, scratch);
+    ck_worker_arena = (uint8_t *)scratch + prepared_bytes(rows, inputs);
+    product_run run = {.kernels = ck_kernels_current(), .products = products, .product_count = product_count,
+                       .activations = activations, .inputs = inputs};
+    size_t chunks = ck_tile_count(rows, CK_PANEL_ROWS_MAX);
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
+        run.first_row = ck_tile_start(rows, chunks, chunk);
+        run.rows = ck_tile_start(rows, chunks, chunk + 1) - run.first_row;
+        run.x = x + run.first_row * inputs;
+        run_chunk(pool, &run, scratch);
     }
     ck_worker_arena = arena_before;
 }

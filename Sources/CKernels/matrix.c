@@ -42,7 +42,7 @@ void ck_gather_rows(const ck_matrix *matrix, const uint32_t *ids, size_t rows, f
         case CK_FORMAT_F32: memcpy(to, from, inputs * sizeof *to); break;
         case CK_FORMAT_F16: kernels->f32_from_f16(from, inputs, to); break;
         case CK_FORMAT_BF16: kernels->f32_from_bf16(from, inputs, to); break;
-        case CK_FORMAT_AFFINE: kernels->dequantize_row(matrix, ids[row], to); break;
+        case CK_FORMAT_AFFINE: kernels->dequantize(matrix, ids[row], 0, inputs, to); break;
         }
     }
 }

@@ -5,8 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A second-level cache holds it, and it holds one unpacked row of the widest matrix allowed (CK_INPUTS_MAX floats).
-#define CK_ARENA_BYTES ((size_t)512 << 10)
+// Holds what a product unpacks at a time: a float panel with its sums and its weights dequantised, or one row of the
+// widest matrix allowed in float, or 32 of its rows in bytes… whichever is asked for. Touched only as far as it is used.
+#define CK_ARENA_BYTES ((size_t)2 << 20)
+
+// The part of it that an affine panel takes.
+#define CK_AFFINE_ARENA_BYTES ((size_t)512 << 10)
 
 // The calling thread's arena, 64-byte aligned. A pool gives its threads theirs; ck_matmul gives its caller a part of scratch.
 extern _Thread_local uint8_t *ck_worker_arena;

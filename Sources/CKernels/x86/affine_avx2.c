@@ -8,7 +8,7 @@
 // Bytes of weights asked for ahead of use. The hardware's prefetcher stops at page borders.
 #define PREFETCH_BYTES 8192
 // Rows that share one unpacking of the weights.
-#define ROWS_MAX 3
+#define ROWS_MAX 4
 
 CK_INLINE __m256i load32(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
 
@@ -98,14 +98,6 @@ CK_INLINE void sums8(int group, int rows, const uint8_t *w, const int8_t *x, siz
     for (int r = 0; r < rows; r++) sums[r] = fold_pairs(pairs[r]);
 }
 
-// Eight scales or biases from index g on, zeros past the last of `groups`.
-CK_INLINE __m256 load_scales(ck_float_type type, const void *values, size_t g, size_t groups) {
-    if (g + 8 <= groups) return ck_load8_avx2(type, values, g);
-    float padded[8] = {0};
-    for (size_t i = g; i < groups; i++) padded[i - g] = ck_load_float(type, values, i);
-    return _mm256_loadu_ps(padded);
-}
-
 // Eight groups of one output and `rows` rows, added to the lanes.
 CK_INLINE void add_groups(int bits, int group, int rows, ck_float_type scale_type, const void *scales,
                           const void *biases, const uint8_t *w, const ck_quantized_rows *x, const int8_t *values,
@@ -116,7 +108,7 @@ CK_INLINE void add_groups(int bits, int group, int rows, ck_float_type scale_typ
     } else {
         sums8(group, rows, w, values, x->value_stride, sums);
     }
-    __m256 scale = load_scales(scale_type, scales, g, groups), bias = load_scales(scale_type, biases, g, groups);
+    __m256 scale = ck_load_scales_avx2(scale_type, scales, g, groups), bias = ck_load_scales_avx2(scale_type, biases, g, groups);
     for (int r = 0; r < rows; r++) {
         size_t at = (row + (size_t)r) * x->group_stride + g;
         if (bits == 8) sums[r] = _mm256_add_epi32(sums[r], _mm256_slli_epi32(load32(x->value_sums + at), 7));
@@ -127,12 +119,13 @@ CK_INLINE void add_groups(int bits, int group, int rows, ck_float_type scale_typ
 }
 
 // One output and `rows` rows from `row` on.
-CK_INLINE void dot_rows(int bits, int group, int rows, ck_float_type scale_type, const ck_matrix *matrix,
-                        size_t output, const ck_quantized_rows *x, size_t row, float *y, size_t y_stride) {
+CK_INLINE void dot_rows(int bits, int group, int rows, const ck_matrix *matrix, size_t output,
+                        const ck_quantized_rows *x, size_t row, float *y, size_t y_stride) {
     const uint8_t *w = ck_matrix_row(matrix, output);
     const void *scales = ck_scales_row(matrix, matrix->scales, output);
     const void *biases = ck_scales_row(matrix, matrix->biases, output);
     const int8_t *values = x->values + row * x->value_stride;
+    const ck_float_type scale_type = matrix->scale_type;
     const size_t groups = matrix->inputs / (size_t)group, block_bytes = (size_t)group * (size_t)bits;
     __m256 lanes[ROWS_MAX];
     for (int r = 0; r < rows; r++) lanes[r] = _mm256_setzero_ps();
@@ -160,29 +153,29 @@ CK_INLINE void dot_rows(int bits, int group, int rows, ck_float_type scale_type,
     for (int r = 0; r < rows; r++) y[(size_t)r * y_stride] = ck_fold8_avx2(lanes[r]);
 }
 
-CK_INLINE void dot_outputs(int bits, int group, int rows, const ck_matrix *matrix, size_t first_output,
-                           size_t outputs, const ck_quantized_rows *x, size_t row, float *y, size_t y_stride) {
+// All rows of one output after the other, so that its weights stay in the first-level cache.
+CK_INLINE void dot_outputs(int bits, int group, const ck_matrix *matrix, size_t first_output, size_t outputs,
+                           const ck_quantized_rows *x, size_t rows, float *y, size_t y_stride) {
     for (size_t o = 0; o < outputs; o++) {
-        dot_rows(bits, group, rows, matrix->scale_type, matrix, first_output + o, x, row, y + o, y_stride);
-    }
-}
-
-CK_INLINE void dot(int bits, int rows, const ck_matrix *matrix, size_t first_output, size_t outputs,
-                   const ck_quantized_rows *x, size_t row, float *y, size_t y_stride) {
-    switch (matrix->group) {
-    case 32: dot_outputs(bits, 32, rows, matrix, first_output, outputs, x, row, y, y_stride); break;
-    case 64: dot_outputs(bits, 64, rows, matrix, first_output, outputs, x, row, y, y_stride); break;
-    default: dot_outputs(bits, 128, rows, matrix, first_output, outputs, x, row, y, y_stride); break;
+        size_t output = first_output + o, r = 0;
+        float *to = y + o;
+        for (; r + 4 <= rows; r += 4) dot_rows(bits, group, 4, matrix, output, x, r, to + r * y_stride, y_stride);
+        switch (rows - r) {
+        case 1: dot_rows(bits, group, 1, matrix, output, x, r, to + r * y_stride, y_stride); break;
+        case 2: dot_rows(bits, group, 2, matrix, output, x, r, to + r * y_stride, y_stride); break;
+        case 3: dot_rows(bits, group, 3, matrix, output, x, r, to + r * y_stride, y_stride); break;
+        }
     }
 }
 
 #define DEFINE_DOT_AFFINE(BITS)                                                                                        \
     static void dot_affine##BITS(const ck_matrix *matrix, size_t first_output, size_t outputs,                         \
                                  const ck_quantized_rows *x, size_t rows, float *y, size_t y_stride) {                 \
-        size_t r = 0;                                                                                                  \
-        for (; r + 3 <= rows; r += 3) dot(BITS, 3, matrix, first_output, outputs, x, r, y + r * y_stride, y_stride);   \
-        if (rows - r == 2) dot(BITS, 2, matrix, first_output, outputs, x, r, y + r * y_stride, y_stride);              \
-        if (rows - r == 1) dot(BITS, 1, matrix, first_output, outputs, x, r, y + r * y_stride, y_stride);              \
+        switch (matrix->group) {                                                                                       \
+        case 32: dot_outputs(BITS, 32, matrix, first_output, outputs, x, rows, y, y_stride); break;                    \
+        case 64: dot_outputs(BITS, 64, matrix, first_output, outputs, x, rows, y, y_stride); break;                    \
+        default: dot_outputs(BITS, 128, matrix, first_output, outputs, x, rows, y, y_stride); break;                   \
+        }                                                                                                              \
     }
 
 DEFINE_DOT_AFFINE(4)

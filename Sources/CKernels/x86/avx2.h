@@ -53,6 +53,33 @@ CK_INLINE __m256 ck_load8_avx2(ck_float_type type, const void *values, size_t in
     return type == CK_F16 ? _mm256_cvtph_ps(halves) : ck_f32_from_bf16_avx2(halves);
 }
 
+// Eight scales or biases from index g on, zeros past the last of `groups`.
+CK_INLINE __m256 ck_load_scales_avx2(ck_float_type type, const void *values, size_t g, size_t groups) {
+    if (g + 8 <= groups) return ck_load8_avx2(type, values, g);
+    float padded[8] = {0};
+    for (size_t i = g; i < groups; i++) padded[i - g] = ck_load_float(type, values, i);
+    return _mm256_loadu_ps(padded);
+}
+
+// Rows of eight become columns.
+CK_INLINE void ck_transpose8_avx2(__m256 v[8]) {
+    __m256 pairs[8], quads[8];
+    for (int i = 0; i < 8; i += 2) {
+        pairs[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        pairs[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+        quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+        quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+        quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+    }
+}
+
 // The operations of ck_exp.
 CK_INLINE __m256 ck_exp_avx2(__m256 x) {
     // The second operand is what comes out when one is a NaN.

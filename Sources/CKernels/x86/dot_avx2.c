@@ -3,15 +3,19 @@
 #include "avx2.h"
 #include "x86.h"
 
-// Outputs and rows of the largest tiles: the sums, the rows' values and the weights fill the sixteen registers.
-#define STRIP 4
-#define ROWS_MAX 3
-
 #pragma clang attribute push(CK_AVX2, apply_to = function)
 
+CK_INLINE size_t weight_bytes(ck_float_type type, size_t elements) { return elements * (type == CK_F32 ? 4 : 2); }
+
 CK_INLINE const uint8_t *weight_at(ck_float_type type, const void *w, size_t element) {
-    return (const uint8_t *)w + element * (type == CK_F32 ? 4 : 2);
+    return (const uint8_t *)w + weight_bytes(type, element);
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One row: four outputs at a time, bound by memory
+
+// Outputs of a strip: enough independent sums to hide the latency of fma.
+#define STRIP 4
 
 // Sixteen weights as lanes 0 … 7 and 8 … 15; of bf16 as the even and the odd lanes, which takes half the instructions.
 CK_INLINE ck_sixteen load_weights(ck_float_type type, const uint8_t *at) {
@@ -31,89 +35,126 @@ CK_INLINE ck_sixteen load_x(ck_float_type type, const float *at) {
                         _mm256_castpd_ps(_mm256_permute4x64_pd(odd, 0xd8))};
 }
 
-// The last `count` < 16 values of a row, then zeros.
-CK_INLINE ck_sixteen load_last(ck_float_type type, const uint8_t *at, size_t count) {
-    _Alignas(32) uint8_t padded[CK_LANES * sizeof(float)] = {0};
-    memcpy(padded, at, count * (type == CK_F32 ? 4 : 2));
-    return load_weights(type, padded);
-}
-
-CK_INLINE ck_sixteen load_last_x(ck_float_type type, const float *at, size_t count) {
-    _Alignas(32) float padded[CK_LANES] = {0};
-    memcpy(padded, at, count * sizeof *at);
-    return load_x(type, padded);
-}
-
 CK_INLINE float fold(ck_float_type type, ck_sixteen lanes) {
     // Folding the even lanes alone ends at what the canon adds last to the sum of the odd ones.
     if (type == CK_BF16) return ck_fold8_avx2(lanes.low) + ck_fold8_avx2(lanes.high);
     return ck_fold16_avx2(lanes);
 }
 
-// O × R pairs; both are constants where this is called, so that the sums stay in registers.
-CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                    size_t x_stride, size_t n, float *y, size_t y_stride) {
-    ck_sixteen sums[STRIP][ROWS_MAX];
-    for (int o = 0; o < outputs; o++) {
-        for (int r = 0; r < rows; r++) sums[o][r] = (ck_sixteen){_mm256_setzero_ps(), _mm256_setzero_ps()};
-    }
+CK_INLINE ck_sixteen multiply_add(ck_sixteen weights, ck_sixteen x, ck_sixteen sum) {
+    return (ck_sixteen){_mm256_fmadd_ps(weights.low, x.low, sum.low), _mm256_fmadd_ps(weights.high, x.high, sum.high)};
+}
+
+// `outputs` is a constant where this is called, so that the sums stay in registers.
+CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x, size_t n,
+                       float *y) {
+    ck_sixteen sums[STRIP];
+    for (int o = 0; o < outputs; o++) sums[o] = (ck_sixteen){_mm256_setzero_ps(), _mm256_setzero_ps()};
     // The next strip is asked for line by line while this one is used: memory sees one stream, not one for each output.
     const uint8_t *next = weight_at(type, w, (size_t)outputs * w_stride);
-    const int lines = outputs * (type == CK_F32 ? 64 : 32) / 64;
+    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
     size_t k = 0;
     for (; k + CK_LANES <= n; k += CK_LANES) {
-        for (int line = 0; line < lines && rows == 1; line++, next += 64) _mm_prefetch((const char *)next, _MM_HINT_T0);
-        ck_sixteen xs[ROWS_MAX];
-        for (int r = 0; r < rows; r++) xs[r] = load_x(type, x + (size_t)r * x_stride + k);
+        for (size_t line = 0; line < lines; line++, next += 64) _mm_prefetch((const char *)next, _MM_HINT_T0);
+        ck_sixteen sixteen = load_x(type, x + k);
         for (int o = 0; o < outputs; o++) {
             ck_sixteen weights = load_weights(type, weight_at(type, w, (size_t)o * w_stride + k));
-            for (int r = 0; r < rows; r++) {
-                sums[o][r].low = _mm256_fmadd_ps(weights.low, xs[r].low, sums[o][r].low);
-                sums[o][r].high = _mm256_fmadd_ps(weights.high, xs[r].high, sums[o][r].high);
-            }
+            sums[o] = multiply_add(weights, sixteen, sums[o]);
         }
     }
     if (k < n) {
-        for (int r = 0; r < rows; r++) {
-            ck_sixteen last = load_last_x(type, x + (size_t)r * x_stride + k, n - k);
-            for (int o = 0; o < outputs; o++) {
-                ck_sixteen weights = load_last(type, weight_at(type, w, (size_t)o * w_stride + k), n - k);
-                sums[o][r].low = _mm256_fmadd_ps(weights.low, last.low, sums[o][r].low);
-                sums[o][r].high = _mm256_fmadd_ps(weights.high, last.high, sums[o][r].high);
-            }
+        uint8_t last_weights[CK_LANES * sizeof(float)] = {0};
+        float last_x[CK_LANES] = {0};
+        memcpy(last_x, x + k, (n - k) * sizeof *x);
+        for (int o = 0; o < outputs; o++) {
+            memcpy(last_weights, weight_at(type, w, (size_t)o * w_stride + k), weight_bytes(type, n - k));
+            sums[o] = multiply_add(load_weights(type, last_weights), load_x(type, last_x), sums[o]);
         }
     }
+    for (int o = 0; o < outputs; o++) y[o] = fold(type, sums[o]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A few rows: tiles of four outputs × up to three rows, eight of the sixteen lanes at a time
+
+#define TILE_OUTPUTS 4
+#define TILE_ROWS 3
+
+// Lanes first_lane ..< first_lane + 8 of a tile's sums. `next`, unless NULL, is asked for on the way, as in dot_row.
+CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t first_lane, const void *w, size_t w_stride,
+                          const float *x, size_t x_stride, size_t n, const uint8_t *next,
+                          __m256 sums[TILE_ROWS][TILE_OUTPUTS]) {
+    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
     for (int r = 0; r < rows; r++) {
-        for (int o = 0; o < outputs; o++) y[(size_t)r * y_stride + (size_t)o] = fold(type, sums[o][r]);
+        for (int o = 0; o < outputs; o++) sums[r][o] = _mm256_setzero_ps();
+    }
+    size_t k = first_lane;
+    for (; k + 8 <= n; k += CK_LANES) {
+        for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
+            _mm_prefetch((const char *)next, _MM_HINT_T0);
+        }
+        __m256 values[TILE_ROWS];
+        for (int r = 0; r < rows; r++) values[r] = _mm256_loadu_ps(x + (size_t)r * x_stride + k);
+        for (int o = 0; o < outputs; o++) {
+            __m256 weights = ck_load8_avx2(type, w, (size_t)o * w_stride + k);
+            for (int r = 0; r < rows; r++) sums[r][o] = _mm256_fmadd_ps(weights, values[r], sums[r][o]);
+        }
+    }
+    // The row may end within these lanes or, in the last sixteen, before them; then they are zeros.
+    if (k - first_lane >= n) return;
+    for (int r = 0; r < rows; r++) {
+        float last_x[8] = {0};
+        for (size_t i = k; i < n; i++) last_x[i - k] = x[(size_t)r * x_stride + i];
+        for (int o = 0; o < outputs; o++) {
+            float last_w[8] = {0};
+            for (size_t i = k; i < n; i++) last_w[i - k] = ck_load_float(type, w, (size_t)o * w_stride + i);
+            sums[r][o] = _mm256_fmadd_ps(_mm256_loadu_ps(last_w), _mm256_loadu_ps(last_x), sums[r][o]);
+        }
     }
 }
 
-// All rows of one strip of outputs, so that its weights stay in the first-level cache.
-CK_INLINE void strip(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x, size_t x_stride,
-                     size_t rows, size_t n, float *y, size_t y_stride) {
-    size_t r = 0;
-    for (; r + 3 <= rows && rows - r != 4 && outputs == 2; r += 3) {
-        tile(type, outputs, 3, w, w_stride, x + r * x_stride, x_stride, n, y + r * y_stride, y_stride);
+CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                    size_t x_stride, size_t n, const uint8_t *next, float *y, size_t y_stride) {
+    __m256 low[TILE_ROWS][TILE_OUTPUTS], high[TILE_ROWS][TILE_OUTPUTS];
+    tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, low);
+    tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, high);
+    for (int r = 0; r < rows; r++) {
+        for (int o = 0; o < outputs; o++) {
+            y[(size_t)r * y_stride + (size_t)o] = ck_fold8_avx2(_mm256_add_ps(low[r][o], high[r][o]));
+        }
     }
-    for (; r + 2 <= rows && outputs == 2; r += 2) {
-        tile(type, outputs, 2, w, w_stride, x + r * x_stride, x_stride, n, y + r * y_stride, y_stride);
-    }
-    for (; r < rows; r++) {
-        tile(type, outputs, 1, w, w_stride, x + r * x_stride, x_stride, n, y + r * y_stride, y_stride);
+}
+
+// All rows of a strip, in threes and, where one would be left, in twos.
+CK_INLINE void strip_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
+                          size_t x_stride, size_t rows, size_t n, float *y, size_t y_stride) {
+    const uint8_t *next = weight_at(type, w, (size_t)outputs * w_stride);
+    for (size_t r = 0, count; r < rows; r += count, next = NULL) {
+        size_t left = rows - r;
+        count = left == 4 ? 2 : ck_min_size(left, TILE_ROWS);
+        const float *from = x + r * x_stride;
+        float *to = y + r * y_stride;
+        switch (count) {
+        case 1: tile(type, outputs, 1, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 2: tile(type, outputs, 2, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 3: tile(type, outputs, 3, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        }
     }
 }
 
 CK_INLINE void dot(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride,
                    size_t rows, size_t n, float *y, size_t y_stride) {
     size_t o = 0;
-    for (; o + 4 <= outputs && rows == 1; o += 4) {
-        tile(type, 4, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, y + o, y_stride);
+    for (; o + STRIP <= outputs && rows == 1; o += STRIP) {
+        dot_row(type, STRIP, weight_at(type, w, o * w_stride), w_stride, x, n, y + o);
     }
-    for (; o + 2 <= outputs; o += 2) {
-        strip(type, 2, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, y + o, y_stride);
+    for (; o < outputs && rows == 1; o++) dot_row(type, 1, weight_at(type, w, o * w_stride), w_stride, x, n, y + o);
+    for (; o + TILE_OUTPUTS <= outputs; o += TILE_OUTPUTS) {
+        const void *at = weight_at(type, w, o * w_stride);
+        strip_rows(type, TILE_OUTPUTS, at, w_stride, x, x_stride, rows, n, y + o, y_stride);
     }
     for (; o < outputs; o++) {
-        strip(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, y + o, y_stride);
+        strip_rows(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, y + o, y_stride);
     }
 }
 

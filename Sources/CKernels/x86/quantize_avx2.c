@@ -81,28 +81,34 @@ CK_INLINE void dequantize8(__m128i bytes, __m256 scale, __m256 bias, float *out)
     _mm256_storeu_ps(out, _mm256_fmadd_ps(scale, q, bias));
 }
 
-static void dequantize_row(const ck_matrix *matrix, size_t output, float *out) {
+// Elements first ..< first + group of a row, one a byte.
+CK_INLINE void unpack_group(const ck_matrix *matrix, const uint8_t *weights, size_t first, uint8_t *elements) {
+    if (matrix->bits != 4) {
+        ck_unpack_bits(weights, matrix->bits, first, matrix->group, elements);
+        return;
+    }
+    for (size_t i = 0; i < matrix->group; i += 32) {
+        __m128i packed = _mm_loadu_si128((const __m128i *)(weights + (first + i) / 2));
+        __m128i low = _mm_and_si128(packed, _mm_set1_epi8(15));
+        __m128i high = _mm_and_si128(_mm_srli_epi16(packed, 4), _mm_set1_epi8(15));
+        _mm_storeu_si128((__m128i *)(elements + i), _mm_unpacklo_epi8(low, high));
+        _mm_storeu_si128((__m128i *)(elements + i + 16), _mm_unpackhi_epi8(low, high));
+    }
+}
+
+static void dequantize(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out) {
     const uint8_t *weights = ck_matrix_row(matrix, output);
     const void *scales = ck_scales_row(matrix, matrix->scales, output);
     const void *biases = ck_scales_row(matrix, matrix->biases, output);
     size_t group = matrix->group;
-    for (size_t g = 0; g < matrix->inputs / group; g++) {
+    for (size_t done = 0; done < count; done += group) {
+        size_t g = (first_input + done) / group;
         __m256 scale = _mm256_set1_ps(ck_load_float(matrix->scale_type, scales, g));
         __m256 bias = _mm256_set1_ps(ck_load_float(matrix->scale_type, biases, g));
         uint8_t elements[CK_GROUP_MAX];
-        if (matrix->bits == 4) {
-            for (size_t i = 0; i < group; i += 32) {
-                __m128i packed = _mm_loadu_si128((const __m128i *)(weights + (g * group + i) / 2));
-                __m128i low = _mm_and_si128(packed, _mm_set1_epi8(15));
-                __m128i high = _mm_and_si128(_mm_srli_epi16(packed, 4), _mm_set1_epi8(15));
-                _mm_storeu_si128((__m128i *)(elements + i), _mm_unpacklo_epi8(low, high));
-                _mm_storeu_si128((__m128i *)(elements + i + 16), _mm_unpackhi_epi8(low, high));
-            }
-        } else {
-            ck_unpack_bits(weights, matrix->bits, g * group, group, elements);
-        }
+        unpack_group(matrix, weights, g * group, elements);
         for (size_t i = 0; i < group; i += 8) {
-            dequantize8(_mm_loadl_epi64((const __m128i *)(elements + i)), scale, bias, out + g * group + i);
+            dequantize8(_mm_loadl_epi64((const __m128i *)(elements + i)), scale, bias, out + done + i);
         }
     }
 }
@@ -111,6 +117,6 @@ static void dequantize_row(const ck_matrix *matrix, size_t output, float *out) {
 
 void ck_init_quantize_avx2(ck_kernels *table) {
     table->quantize_row = quantize_row;
-    table->dequantize_row = dequantize_row;
+    table->dequantize = dequantize;
 }
 #endif

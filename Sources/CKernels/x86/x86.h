@@ -5,10 +5,12 @@
 #include "../kernels.h"
 
 void ck_init_affine_avx2(ck_kernels *table);
+void ck_init_affine_panel_avx2(ck_kernels *table);
 void ck_init_attention_avx2(ck_kernels *table);
 void ck_init_convert_avx2(ck_kernels *table);
 void ck_init_dot_avx2(ck_kernels *table);
 void ck_init_logits_avx2(ck_kernels *table);
+void ck_init_panel_avx2(ck_kernels *table);
 void ck_init_quantize_avx2(ck_kernels *table);
 void ck_init_rows_avx2(ck_kernels *table);
 
