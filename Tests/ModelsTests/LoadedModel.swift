@@ -87,3 +87,8 @@ struct Bench {
         return tokens
     }
 }
+
+extension Tensor {
+    /// A copy of its values, taken while the arena they lie in surely lives.
+    var array: [Float] { withExtendedLifetime(self) { Array(values) } }
+}

@@ -29,7 +29,7 @@ import Testing
     static func error(of y: Tensor, _ matrix: StoredMatrix, _ x: [Float]) -> Double {
         let expected = matrix.product(with: x, rows: y.rows)
         let largest = expected.map(abs).max() ?? 1
-        return zip(y.values, expected).map { abs(Double($0) - $1) }.max().map { $0 / largest } ?? 0
+        return zip(y.array, expected).map { abs(Double($0) - $1) }.max().map { $0 / largest } ?? 0
     }
 
     @Test(arguments: formats, [1, 3, 17])
@@ -63,11 +63,11 @@ import Testing
         let compute = try Self.compute(precision)
         let x = try tensor(generator.floats(4 * 128), columns: 128, in: compute)
 
-        let alone = try [a, b, c].map { Array(try $0(x).values) }
+        let alone = try [a, b, c].map { try $0(x).array }
         let (first, second, third) = try x.projected(by: a, b, c)
-        #expect([Array(first.values), Array(second.values), Array(third.values)] == alone)
+        #expect([first.array, second.array, third.array] == alone)
         let (left, right) = try x.projected(by: c, a)
-        #expect([Array(left.values), Array(right.values)] == [alone[2], alone[0]])
+        #expect([left.array, right.array] == [alone[2], alone[0]])
     }
 
     @Test(arguments: formats)
@@ -87,8 +87,8 @@ import Testing
         let matrix = try Self.matrix("4 bits/64", outputs: 50, inputs: 128)
         var generator = SeededGenerator(seed: 5)
         let x = generator.floats(3 * 128)
-        let ours = Array(try matrix.linear(tensor(x, columns: 128, in: Self.compute(.standard))).values)
-        let asked = Array(try matrix.linear(tensor(x, columns: 128, in: Self.compute(.standard, .openBLAS))).values)
+        let ours = try matrix.linear(tensor(x, columns: 128, in: Self.compute(.standard))).array
+        let asked = try matrix.linear(tensor(x, columns: 128, in: Self.compute(.standard, .openBLAS))).array
         #expect(asked == ours)
     }
 
@@ -99,7 +99,9 @@ import Testing
         let rows = try Tensor(rows: 4, columns: 128, in: Self.compute(.standard))
         ids.withUnsafeBufferPointer { matrix.linear.matrix.gatherRows($0, into: rows) }
         for (row, id) in ids.enumerated() {
-            for (value, expected) in zip(rows[row], matrix.values[Int(id) * 128..<(Int(id) + 1) * 128]) {
+            for (value, expected) in zip(
+                rows.rows(row..<row + 1).array, matrix.values[Int(id) * 128..<(Int(id) + 1) * 128])
+            {
                 #expect(abs(Double(value) - expected) < 1e-6)
             }
         }

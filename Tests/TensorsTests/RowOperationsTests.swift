@@ -24,9 +24,9 @@ import Testing
                 #expect(abs(Double(y[row][column]) - expected) < 1e-6)
             }
         }
-        let expected = Array(y.values)
+        let expected = y.array
         x.normalizeRootMeanSquare(weight: weight, epsilon: 0.01)
-        #expect(Array(x.values) == expected)
+        #expect(x.array == expected)
     }
 
     @Test(arguments: [RotationPairing.halves, .interleaved])
@@ -60,9 +60,9 @@ import Testing
         let (a, b) = (generator.floats(300), generator.floats(300))
         let (x, y) = (try tensor(a, columns: 100, in: compute), try tensor(b, columns: 100, in: compute))
         let sum = try x + y
-        #expect(Array(sum.values) == zip(a, b).map { $0 + $1 })
+        #expect(sum.array == zip(a, b).map { $0 + $1 })
         let gated = siluMultiply(x, y)
-        for (index, value) in gated.values.enumerated() {
+        for (index, value) in gated.array.enumerated() {
             let gate = Double(a[index])
             #expect(abs(Double(value) - gate / (1 + exp(-gate)) * Double(b[index])) < 1e-6)
         }

@@ -97,6 +97,11 @@ final class StoredMatrix {
     }
 }
 
+extension Tensor {
+    /// A copy of its values, taken while the arena they lie in surely lives.
+    var array: [Float] { withExtendedLifetime(self) { Array(values) } }
+}
+
 /// A tensor of given values.
 func tensor(_ values: [Float], columns: Int, in compute: Compute) throws -> Tensor {
     let tensor = try Tensor(rows: values.count / columns, columns: columns, in: compute)
