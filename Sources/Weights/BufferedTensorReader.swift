@@ -81,8 +81,8 @@ public final class BufferedTensorReader: TensorReader {
             guard result > 0 else {
                 throw CheckpointError(
                     .truncated, file: file.path, tensor: run[index].tensorName,
-                    "the file ends at byte \(offset), with \(run[index].byteCount - done) bytes of this tensor to come; it was "
-                        + " shortened after it was opened")
+                    "the file ends at byte \(offset), with \(run[index].byteCount - done) bytes of this tensor to come; "
+                        + "it was shortened after it was opened")
             }
             var arrived = result
             while arrived > 0, index < run.endIndex {
