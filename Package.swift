@@ -96,6 +96,6 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
-        tests("RingAPI", ["Wire", "Cluster", "Text"]),
+        tests("RingAPI", ["Wire", "Cluster", "Text", logging, lifecycle]),
     ]
 )

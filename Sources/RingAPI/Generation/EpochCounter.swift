@@ -2,11 +2,11 @@
 
 /// Counts epochs up from the time of day at which the process started.
 ///
-/// Shards refuse an epoch that is not larger than their own, so a restarted API must begin beyond where it was; counting
-/// from the clock needs no file. The low 16 bits leave room for as many epochs within the first millisecond.
+/// Shards refuse an epoch that is not larger than their own, so a restarted API must begin beyond where it was;
+/// counting from the clock needs no file. The low 16 bits leave room for as many epochs within the first millisecond.
 struct EpochCounter: Equatable, Sendable {
     private static let bitsBelowMilliseconds: UInt64 = 16
-    /// How far the first leap goes. Each next goes twice as far: 22 of them make up for a clock that went back by a month.
+    /// How far the first leap goes. Each next goes twice as far: 22 of them make up for a clock set back by a month.
     private static let leapFirst: UInt64 = 1000 << bitsBelowMilliseconds
     /// Leaps no longer grow beyond 12 days, so that the counter cannot overflow.
     private static let leapMax: UInt64 = leapFirst << 20

@@ -15,8 +15,9 @@ public struct RingConfiguration: Sendable {
     public var timing: RingTiming
 
     public init(
-        expectation: RingTopology.Expectation, model: ModelShape, firstShard: String, activations: ActivationFormat = .f32,
-        limits: SchedulerLimits = SchedulerLimits(), timing: RingTiming = RingTiming()
+        expectation: RingTopology.Expectation, model: ModelShape, firstShard: String,
+        activations: ActivationFormat = .f32, limits: SchedulerLimits = SchedulerLimits(),
+        timing: RingTiming = RingTiming()
     ) {
         self.expectation = expectation
         self.model = model

@@ -15,6 +15,11 @@ struct RingEngine {
         case log(Logger.Level, String)
     }
 
+    private enum Announcement: Equatable {
+        case complete
+        case trouble(String)
+    }
+
     private let configuration: RingConfiguration
     private var formation: RingFormation
     private var scheduler: Scheduler
@@ -25,8 +30,8 @@ struct RingEngine {
     /// When the ring broke while sequences were on it.
     private var brokenSince: Duration?
     private(set) var isDraining = false
-    /// What the log said of the ring last.
-    private var announced: String?
+    /// What the log said of the ring last: the topic of its trouble, or that it is complete.
+    private var announced: Announcement?
 
     init(_ configuration: RingConfiguration, epochs: EpochCounter) {
         self.configuration = configuration
@@ -137,7 +142,7 @@ struct RingEngine {
         if case .step(let step) = frame.message, isTooLarge {
             fail(step: step.stepID, culprit: nil, .end, GenerationFailure(reason: reason), at: now)
         } else if isCurrent(frame) {
-            formation.reform(because: RingTrouble(reason: reason), at: now)
+            formation.unsent(RingTrouble(reason: reason), at: now)
         }
         settle(at: now)
     }
@@ -221,7 +226,8 @@ struct RingEngine {
         let reason = GenerationFailure(reason: failure.reason, shard: failure.shard)
         let culprit = failure.sequenceID == 0 ? nil : failure.sequenceID
         guard scheduler.inFlight.contains(where: { $0.stepID == failure.stepID }) else {
-            effects.append(.log(.debug, "ignoring a failure of step \(failure.stepID), which is over: \(failure.reason)"))
+            let what = "a failure of step \(failure.stepID), which is not on the ring"
+            effects.append(.log(.debug, "ignoring \(what): \(failure.reason)"))
             return
         }
         effects.append(.log(.warning, "step \(failure.stepID) failed on \(failure.shard): \(failure.reason)"))
@@ -277,10 +283,7 @@ struct RingEngine {
             case .send(let message):
                 if case .probe(let probe) = message { watch.probeSent(probe.probeID) }
                 effects.append(.send(Frame(message)))
-            case .broke(let failure):
-                brokenSince = brokenSince ?? now
-                watch.clear()
-                take(scheduler.suspend(reason: failure))
+            case .broke(let failure): suspend(failure, at: now)
             case .opened(let epoch, let topology):
                 open(epoch, topology)
             }
@@ -288,6 +291,17 @@ struct RingEngine {
         formation.actions.removeAll(keepingCapacity: true)
         announce()
         pump(at: now)
+    }
+
+    private mutating func suspend(_ failure: GenerationFailure, at now: Duration) {
+        brokenSince = brokenSince ?? now
+        announced = nil
+        watch.clear()
+        take(scheduler.suspend(reason: failure))
+        let count = scheduler.active.count + scheduler.waiting.count
+        guard count > 0 else { return }
+        let what = "the ring broke: \(failure.reason); \(count) sequences wait for it to be whole again"
+        effects.append(.log(.warning, what))
     }
 
     private mutating func open(_ epoch: UInt64, _ topology: RingTopology) {
@@ -303,16 +317,16 @@ struct RingEngine {
     /// Says once what the ring waits for, and once that it is complete.
     private mutating func announce() {
         if let topology = formation.topology {
-            guard announced != "" else { return }
-            announced = ""
+            guard announced != .complete else { return }
+            announced = .complete
             let shards = topology.shards.map { "\($0.name) \(RingProblem.layers($0.layers))" }
             let rounds = topology.rounds == 1 ? "" : ", \(topology.rounds) rounds"
             let count = shards.count == 1 ? "1 shard" : "\(shards.count) shards"
             effects.append(.log(.info, "ring complete: \(count)\(rounds): " + shards.joined(separator: "; ")))
         } else if case .beginning = formation.phase {
             return
-        } else if announced != formation.trouble.topic {
-            announced = formation.trouble.topic
+        } else if announced != .trouble(formation.trouble.topic) {
+            announced = .trouble(formation.trouble.topic)
             effects.append(.log(.warning, "waiting for the ring: \(formation.trouble.reason)"))
         }
     }

@@ -167,6 +167,13 @@ struct RingFormation {
         }
     }
 
+    /// A frame could not be sent.
+    mutating func unsent(_ trouble: RingTrouble, at now: Duration) {
+        guard phase != .disconnected else { return }
+        oldestProbeID = lastProbeID + 1
+        rest(trouble, at: now)
+    }
+
     /// The owner found that the ring does not work: forms it anew.
     mutating func reform(because trouble: RingTrouble, at now: Duration) {
         guard phase != .disconnected else { return }

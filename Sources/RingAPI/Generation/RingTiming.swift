@@ -7,8 +7,8 @@ public struct RingTiming: Equatable, Sendable {
     public var probeInterval: Duration = .seconds(2)
     /// A probe or an opened epoch comes back within this time, unless a shard is at work on a step before it.
     public var lapTimeout: Duration = .seconds(10)
-    /// Waits between probes of an incomplete ring double from the first to the largest: a ring that starts is found within
-    /// a tenth of a second, one that lacks a machine costs next to nothing.
+    /// Waits between probes of an incomplete ring double from the first to the largest: a ring that starts is found
+    /// within a tenth of a second, one that lacks a machine costs next to nothing.
     public var probeDelayFirst: Duration = .milliseconds(100)
     public var probeDelayMax: Duration = .seconds(2)
     /// A step on the ring this long is worth a line in the log.

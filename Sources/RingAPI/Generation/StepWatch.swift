@@ -2,9 +2,9 @@
 
 /// Watches the steps on the ring by the clock and by probes.
 ///
-/// Frames keep their order on the ring, so when a probe comes back, each step sent before it has come back too, failed,
-/// or, in a ring of several rounds, gone at least one round further. A step that does none of this was lost with a shard
-/// that died.
+/// Frames keep their order on the ring, so when a probe comes back, each step sent before it has come back too, has
+/// failed, or, in a ring of several rounds, has gone at least one round further. A step that does none of this was lost
+/// with a shard that died.
 struct StepWatch {
     private struct Watched {
         var stepID: UInt64
