@@ -39,7 +39,8 @@ public final class LayerStore<Layer: Sendable>: Sendable {
         try core.awaitFirstWindow(progress)
     }
 
-    /// Calls `body` with layer `index`, waiting until it is in memory. It stays there until `body` returns.
+    /// Calls `body` with layer `index`, waiting until it is in memory. It stays there until `body` returns, and must
+    /// not be kept beyond: its memory is another layer's then.
     ///
     /// Not to be nested on one thread: a window of one layer would never see the outer call return it.
     /// - Throws: what loading the layer threw, or `body`, or ``LayerStoreError`` when the layer is not held or the
