@@ -109,8 +109,10 @@ struct TokenizerTests {
         // or for sorting the marks on one letter: with this length they would not end within a day.
         for unit in [" ", "a", "\u{301}", "e\u{301}", "<|", "-", " \n", "ab", "\t1"] {
             let text = String(repeating: unit, count: byteCount / unit.utf8.count) + "1"
-            let ids = tokenizer.encode(text, addSpecialTokens: false)
-            #expect(tokenizer.decode(ids, skipSpecialTokens: false).utf8.count > 0)
+            let decoded = tokenizer.decode(
+                tokenizer.encode(text, addSpecialTokens: false), skipSpecialTokens: false)
+            let changesInNormalForm = unit == "e\u{301}"
+            #expect(changesInNormalForm || sameBytes(decoded, text))
         }
     }
 }

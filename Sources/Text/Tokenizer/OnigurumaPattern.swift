@@ -97,9 +97,9 @@ enum OnigurumaPattern {
         return bounds.hasPrefix(",") ? "{0\(bounds)}" : "{\(bounds)}"
     }
 
-    /// A pattern such as `\s+$` is tried at every blank of a run of blanks, and runs to its end each time: the square
-    /// of the run's length, which a user's text chooses. Where it fails at a run's first blank it fails at all of
-    /// them, so an alternative makes the search go on behind the run.
+    /// PCRE2's interpreter tries a pattern such as `\s+$` at every blank of a run of blanks, and runs to its end each
+    /// time: the square of the run's length, which a user's text chooses. (Compiled patterns notice.) Where it fails
+    /// at a run's first blank it fails at all of them, so an alternative makes the search go on behind the run.
     private static func skippingFailedRuns(_ pattern: String) -> String {
         let run = "[\(whitespace)]+"
         guard pattern.hasPrefix(run), let next = pattern.dropFirst(run.count).first, !"+?".contains(next) else {

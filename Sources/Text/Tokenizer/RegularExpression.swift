@@ -10,18 +10,20 @@ final class RegularExpression: @unchecked Sendable {
     private let code: OpaquePointer
 
     /// Compiles a pattern written for Oniguruma, the library tokenizer.json files are written for.
-    convenience init(oniguruma pattern: String) throws {
+    ///
+    /// - Parameter toMachineCode: false leaves matching to the interpreter, as where machine code is not to be had.
+    convenience init(oniguruma pattern: String, toMachineCode: Bool = true) throws {
         // Unicode classes, `$` at the end of every line, and no matching of parts of characters.
         let options = PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C
-        try self.init(try OnigurumaPattern.translated(pattern), options: options)
+        try self.init(try OnigurumaPattern.translated(pattern), options: options, toMachineCode: toMachineCode)
     }
 
     /// Compiles an expression that matches exactly this text.
     convenience init(literal text: String) throws {
-        try self.init(text, options: PCRE2_LITERAL)
+        try self.init(text, options: PCRE2_LITERAL, toMachineCode: true)
     }
 
-    private init(_ pattern: String, options: UInt32) throws {
+    private init(_ pattern: String, options: UInt32, toMachineCode: Bool) throws {
         guard pattern.utf8.count <= TokenizerLimits.patternBytesMax else {
             throw TokenizerProblem(
                 "has \(pattern.utf8.count) bytes; at most \(TokenizerLimits.patternBytesMax) are supported")
@@ -43,8 +45,8 @@ final class RegularExpression: @unchecked Sendable {
                 "is no regular expression: \(Self.message(errorCode)) at byte \(errorOffset) of \(quoted(pattern))")
         }
         code = compiled
-        // Where JIT is not to be had (a kernel that forbids writable code), matching falls back to the interpreter.
-        pcre2_jit_compile_8(compiled, PCRE2_JIT_COMPLETE)
+        // Where this fails (a kernel that forbids making code at run time), the interpreter matches: slower, the same.
+        if toMachineCode { pcre2_jit_compile_8(compiled, PCRE2_JIT_COMPLETE) }
     }
 
     deinit {
@@ -89,8 +91,8 @@ final class RegularExpressionScratch {
     private static let stackBytes = 32 << 10
     private static let stackBytesMax = 1 << 20
 
-    /// Backtracking steps allowed at one place of the text: PCRE2's default, written down so that a build with
-    /// another one behaves the same. Patterns that split text need a handful.
+    /// Backtracking steps allowed from one place of the text: PCRE2's default, written down so that a build with
+    /// another one behaves the same. Patterns that split text need a handful, and as many as a run of blanks is long.
     private static let stepsMax: UInt32 = 10_000_000
 
     init() {
