@@ -6,6 +6,7 @@ import NIOPosix
 import Observability
 import RingTransport
 public import ServiceLifecycle
+import Weights
 import Wire
 
 /// Serves until it is told to stop; requests under way may then finish.
