@@ -56,7 +56,7 @@ static float affine_dot(const ck_matrix *matrix, size_t output, const ck_quantiz
     const float *x_scales = x->scales + row * x->group_stride;
     const float *x_sums = x->sums + row * x->group_stride;
     float lanes[CK_GROUP_LANES] = {0};
-    for (size_t g = 0; g < x->group_stride; g++) {
+    for (size_t g = 0; g < ck_round_up(groups, CK_GROUP_LANES); g++) {
         float scale = 0, bias = 0, sum = 0;
         if (g < groups) {
             scale = ck_load_float(matrix->scale_type, scales, g);

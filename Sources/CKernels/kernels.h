@@ -18,6 +18,8 @@
 #define CK_LANES 16
 // Lanes of a sum over groups in int8 products: group g goes to lane g mod 8, missing groups of the last eight are zeros.
 #define CK_GROUP_LANES 8
+// Groups that kernels take at a time at the most: quantised rows are padded with zeros to whole blocks.
+#define CK_GROUP_BLOCK 16
 // Groups that share a scale hold at most this many inputs, at least CK_GROUP_MIN.
 #define CK_GROUP_MAX 128
 #define CK_GROUP_MIN 32
@@ -114,6 +116,19 @@ static inline const void *ck_scales_row(const ck_matrix *matrix, const void *val
     return (const uint8_t *)values + output * (matrix->inputs / matrix->group) * ck_float_bytes(matrix->scale_type);
 }
 
+// Where reading has to end: the last byte of weights and the 64 behind it that may be read but not used.
+static inline const uint8_t *ck_readable_end(const ck_matrix *matrix) {
+    return ck_matrix_row(matrix, matrix->outputs) + 64;
+}
+
+// What there is of `bytes` bytes of weights from `at` on, then zeros.
+static inline const uint8_t *ck_copy_last_block(const uint8_t *at, size_t bytes, const uint8_t *readable_end,
+                                                uint8_t *copy) {
+    memset(copy, 0, bytes);
+    memcpy(copy, at, (size_t)(readable_end - 64 - at));
+    return copy;
+}
+
 // Order of the int8 values of a quantised row.
 typedef enum {
     CK_ORDER_NATURAL = 0,
@@ -128,8 +143,8 @@ typedef struct {
     float *scales;        // [rows, group_stride], zeros past the last group
     float *sums;          // [rows, group_stride], scale · Σ values of the group, zeros past the last group
     int32_t *value_sums;  // [rows, group_stride], Σ values of the group, zeros past the last group
-    size_t value_stride;  // inputs rounded up to CK_GROUP_MAX
-    size_t group_stride;  // groups rounded up to CK_GROUP_LANES
+    size_t value_stride;  // at least the inputs of group_stride groups
+    size_t group_stride;  // groups rounded up to CK_GROUP_BLOCK
 } ck_quantized_rows;
 
 // Where value k of a row lies.

@@ -47,15 +47,17 @@ static bool takes_part(const product_run *run, const ck_product *product) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Scratch: rows as the form in turn needs them, then the caller's arena
 
-// 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
-static size_t value_stride(size_t inputs) { return ck_round_up(inputs, CK_GROUP_MAX) + 64; }
+static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inputs / group, CK_GROUP_BLOCK); }
 
-static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inputs / group, CK_GROUP_LANES); }
+// 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
+static size_t value_stride(size_t inputs, size_t group) { return group_stride(inputs, group) * group + 64; }
 
 static size_t prepared_bytes(size_t rows, size_t inputs) {
     rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
-    size_t groups = group_stride(ck_round_up(inputs, CK_GROUP_MIN), CK_GROUP_MIN);
-    size_t quantized = rows * (value_stride(inputs) + groups * 3 * sizeof(float));
+    // The smallest groups need the most scales, the largest the most padding.
+    inputs = ck_round_up(inputs, CK_GROUP_MAX);
+    size_t scales = group_stride(inputs, CK_GROUP_MIN) * 3 * sizeof(float);
+    size_t quantized = rows * (value_stride(inputs, CK_GROUP_MAX) + scales);
     size_t packed = ck_packed_rows_floats(rows, inputs) * sizeof(float);
     return ck_round_up(quantized > packed ? quantized : packed, 64);
 }
@@ -78,7 +80,7 @@ static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
     if (run->rows * run->inputs < ITEM_COST_MIN) pool = NULL;
     if (run->form.is_quantized) {
         ck_quantized_rows *to = &run->quantized;
-        to->value_stride = value_stride(run->inputs);
+        to->value_stride = value_stride(run->inputs, run->form.group);
         to->group_stride = group_stride(run->inputs, run->form.group);
         to->values = scratch;
         to->scales = (float *)(to->values + run->rows * to->value_stride);

@@ -12,6 +12,11 @@
 
 CK_INLINE __m256i load32(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
 
+CK_INLINE __m256i load_weights(const uint8_t *from) {
+    _mm_prefetch((const char *)from + PREFETCH_BYTES, _MM_HINT_T0);
+    return load32(from);
+}
+
 // Sums of the pairs of lanes of a, then of b, within each half. Only for lanes that fit 16 bits.
 CK_INLINE __m256i add_narrow_pairs(__m256i a, __m256i b) {
     return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
@@ -34,7 +39,7 @@ typedef struct {
 } nibbles;
 
 CK_INLINE nibbles unpack4(const uint8_t *weights) {
-    __m256i packed = load32(weights), mask = _mm256_set1_epi8(15);
+    __m256i packed = load_weights(weights), mask = _mm256_set1_epi8(15);
     return (nibbles){_mm256_and_si256(packed, mask), _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask)};
 }
 
@@ -55,46 +60,57 @@ CK_INLINE void sums4(int group, int rows, const uint8_t *w, const int8_t *x, siz
     const __m256i ones = _mm256_set1_epi16(1);
     const int vectors = group / 64, pair_count = group == 32 ? 2 : 4;
     __m256i pairs[ROWS_MAX][4];
+    CK_UNROLL
     for (int pair = 0; pair < pair_count; pair++) {
         __m256i two[ROWS_MAX][2];
+        CK_UNROLL
         for (int member = 0; member < 2; member++) {
             int first = group == 128 ? (pair * 2 + member) * vectors : pair * 2 + member;
             nibbles weights = unpack4(w + first * 32);
+            CK_UNROLL
             for (int r = 0; r < rows; r++) {
                 two[r][member] = multiply4(weights, x + (size_t)r * x_stride + first * 64);
             }
             if (group != 128) continue;
             weights = unpack4(w + first * 32 + 32);
+            CK_UNROLL
             for (int r = 0; r < rows; r++) {
                 const int8_t *at = x + (size_t)r * x_stride + first * 64 + 64;
                 two[r][member] = _mm256_add_epi16(two[r][member], multiply4(weights, at));
             }
         }
+        CK_UNROLL
         for (int r = 0; r < rows; r++) {
             __m256i a = _mm256_madd_epi16(two[r][0], ones), b = _mm256_madd_epi16(two[r][1], ones);
             pairs[r][pair] = add_narrow_pairs(a, b);
         }
     }
+    CK_UNROLL
     for (int r = 0; r < rows; r++) sums[r] = group == 32 ? fold_halves(pairs[r]) : fold_pairs(pairs[r]);
 }
 
 // Σ (q − 128) · x for eight groups of `group` inputs: 8-bit weights at w, x in natural order.
 CK_INLINE void sums8(int group, int rows, const uint8_t *w, const int8_t *x, size_t x_stride, __m256i sums[ROWS_MAX]) {
     __m256i pairs[ROWS_MAX][4];
+    CK_UNROLL
     for (int pair = 0; pair < 4; pair++) {
         __m256i two[ROWS_MAX][2];
+        CK_UNROLL
         for (int member = 0; member < 2; member++) {
             int first = (pair * 2 + member) * group;
             for (int at = first; at < first + group; at += 32) {
-                __m256i weights = _mm256_xor_si256(load32(w + at), _mm256_set1_epi8(-128));
+                __m256i weights = _mm256_xor_si256(load_weights(w + at), _mm256_set1_epi8(-128));
+                CK_UNROLL
                 for (int r = 0; r < rows; r++) {
                     __m256i partial = multiply8(weights, x + (size_t)r * x_stride + at);
                     two[r][member] = at == first ? partial : _mm256_add_epi32(two[r][member], partial);
                 }
             }
         }
+        CK_UNROLL
         for (int r = 0; r < rows; r++) pairs[r][pair] = _mm256_hadd_epi32(two[r][0], two[r][1]);
     }
+    CK_UNROLL
     for (int r = 0; r < rows; r++) sums[r] = fold_pairs(pairs[r]);
 }
 
@@ -109,6 +125,7 @@ CK_INLINE void add_groups(int bits, int group, int rows, ck_float_type scale_typ
         sums8(group, rows, w, values, x->value_stride, sums);
     }
     __m256 scale = ck_load_scales_avx2(scale_type, scales, g, groups), bias = ck_load_scales_avx2(scale_type, biases, g, groups);
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
         size_t at = (row + (size_t)r) * x->group_stride + g;
         if (bits == 8) sums[r] = _mm256_add_epi32(sums[r], _mm256_slli_epi32(load32(x->value_sums + at), 7));
@@ -124,32 +141,21 @@ CK_INLINE void dot_rows(int bits, int group, int rows, const ck_matrix *matrix, 
     const uint8_t *w = ck_matrix_row(matrix, output);
     const void *scales = ck_scales_row(matrix, matrix->scales, output);
     const void *biases = ck_scales_row(matrix, matrix->biases, output);
+    const uint8_t *end = ck_readable_end(matrix);
     const int8_t *values = x->values + row * x->value_stride;
     const ck_float_type scale_type = matrix->scale_type;
     const size_t groups = matrix->inputs / (size_t)group, block_bytes = (size_t)group * (size_t)bits;
     __m256 lanes[ROWS_MAX];
+    CK_UNROLL
     for (int r = 0; r < rows; r++) lanes[r] = _mm256_setzero_ps();
-    size_t g = 0;
-    for (; g + 8 <= groups; g += 8, w += block_bytes, values += group * 8) {
-        for (size_t ahead = 0; ahead < block_bytes; ahead += 64) {
-            _mm_prefetch((const char *)w + PREFETCH_BYTES + ahead, _MM_HINT_T0);
-        }
-        add_groups(bits, group, rows, scale_type, scales, biases, w, x, values, row, g, groups, lanes);
+    for (size_t g = 0; g < groups; g += 8, w += block_bytes, values += group * 8) {
+        // The last block may reach into the next row, whose weights meet zeros, but not past the matrix.
+        _Alignas(32) uint8_t last[CK_GROUP_MAX * 8];
+        const uint8_t *from = w;
+        if (w + block_bytes > end) from = ck_copy_last_block(w, block_bytes, end, last);
+        add_groups(bits, group, rows, scale_type, scales, biases, from, x, values, row, g, groups, lanes);
     }
-    if (g < groups) {
-        // What is left, beside zeros: a whole block might reach past the arrays.
-        _Alignas(32) uint8_t last_weights[CK_GROUP_MAX * 8] = {0};
-        _Alignas(32) int8_t last_values[ROWS_MAX][CK_GROUP_MAX * 8] = {0};
-        memcpy(last_weights, w, (groups - g) * (size_t)group / 8 * (size_t)bits);
-        for (int r = 0; r < rows; r++) {
-            memcpy(last_values[r], values + (size_t)r * x->value_stride,
-                   ck_round_up((groups - g) * (size_t)group, 64));
-        }
-        ck_quantized_rows last = *x;
-        last.value_stride = sizeof last_values[0];
-        add_groups(bits, group, rows, scale_type, scales, biases, last_weights, &last, last_values[0], row, g, groups,
-                   lanes);
-    }
+    CK_UNROLL
     for (int r = 0; r < rows; r++) y[(size_t)r * y_stride] = ck_fold8_avx2(lanes[r]);
 }
 

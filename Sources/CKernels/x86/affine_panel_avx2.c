@@ -129,6 +129,7 @@ CK_INLINE void block_sums(int bits, int rows, const uint8_t *w, const int8_t *x,
     __m256i narrow[TILE_ROWS][2];
     for (size_t step = 0; step < STEPS; step++, w += STRIP * 4) {
         __m256i w0 = _mm256_loadu_si256((const __m256i *)w), w1 = _mm256_loadu_si256((const __m256i *)(w + 32));
+        CK_UNROLL
         for (int r = 0; r < rows; r++) {
             int32_t four;
             memcpy(&four, x + (size_t)r * x_stride + x_offset(bits, block, step), sizeof four);
@@ -138,12 +139,16 @@ CK_INLINE void block_sums(int bits, int rows, const uint8_t *w, const int8_t *x,
             narrow[r][1] = step == 0 ? p1 : _mm256_add_epi16(narrow[r][1], p1);
         }
     }
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        CK_UNROLL
         for (int v = 0; v < 2; v++) {
             __m256i wide = _mm256_madd_epi16(narrow[r][v], _mm256_set1_epi16((short)weight));
             sums[r][v] = is_first ? wide : _mm256_add_epi32(sums[r][v], wide);
         }
     }
+    // The sums are to wait in memory: held in registers they would push the narrow sums of the next block out of theirs.
+    __asm__ volatile("" : : "r"(sums) : "memory");
 }
 
 // Adds the panel's groups to the lanes [lane, row, STRIP] of a tile.
@@ -162,9 +167,11 @@ CK_INLINE void multiply_tile(int bits, int group, int rows, const affine_arena *
             block_sums(bits, rows, panel, values, x->value_stride, block, 16, false, sums);
             panel += PLANE_BYTES;
         }
+        CK_UNROLL
         for (int r = 0; r < rows; r++) {
             size_t at = (row + (size_t)r) * x->group_stride + g;
             __m256 x_scale = _mm256_broadcast_ss(x->scales + at), x_sum = _mm256_broadcast_ss(x->sums + at);
+            CK_UNROLL
             for (int v = 0; v < 2; v++) {
                 float *lane = lanes + (g % CK_GROUP_LANES * TILE_ROWS + (size_t)r) * STRIP + (size_t)v * 8;
                 __m256 factor = _mm256_mul_ps(_mm256_loadu_ps(scales + v * 8), x_scale);
@@ -245,7 +252,7 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
 #pragma clang attribute pop
 
 void ck_init_affine_panel_avx2(ck_kernels *table) {
-    table->affine_panel_rows_min = 12;
+    table->affine_panel_rows_min = 8;
     table->multiply_affine_panel = multiply_affine_panel;
 }
 #endif

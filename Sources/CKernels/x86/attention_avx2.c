@@ -43,15 +43,18 @@ static float softmax_step(float *scores, size_t count, float scale, float *maxim
 CK_INLINE void accumulate_columns(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
                                   size_t d, int vectors, float factor, float *out) {
     __m256 sums[8];
+    CK_UNROLL
     for (int v = 0; v < vectors; v++) {
         sums[v] = _mm256_mul_ps(_mm256_loadu_ps(out + d + (size_t)v * 8), _mm256_set1_ps(factor));
     }
     for (size_t t = 0; t < count; t++) {
         __m256 weight = _mm256_broadcast_ss(p + t);
+        CK_UNROLL
         for (int v = 0; v < vectors; v++) {
             sums[v] = _mm256_fmadd_ps(weight, ck_load8_avx2(type, values, t * dim + d + (size_t)v * 8), sums[v]);
         }
     }
+    CK_UNROLL
     for (int v = 0; v < vectors; v++) _mm256_storeu_ps(out + d + (size_t)v * 8, sums[v]);
 }
 

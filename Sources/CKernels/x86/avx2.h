@@ -8,6 +8,8 @@
 #include <immintrin.h>
 
 #define CK_INLINE static inline __attribute__((always_inline))
+// Before a loop over registers, whose count is a constant where the function is inlined.
+#define CK_UNROLL _Pragma("clang loop unroll(full)")
 #define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
 
 #pragma clang attribute push(CK_AVX2, apply_to = function)

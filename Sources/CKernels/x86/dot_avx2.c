@@ -49,6 +49,7 @@ CK_INLINE ck_sixteen multiply_add(ck_sixteen weights, ck_sixteen x, ck_sixteen s
 CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x, size_t n,
                        float *y) {
     ck_sixteen sums[STRIP];
+    CK_UNROLL
     for (int o = 0; o < outputs; o++) sums[o] = (ck_sixteen){_mm256_setzero_ps(), _mm256_setzero_ps()};
     // The next strip is asked for line by line while this one is used: memory sees one stream, not one for each output.
     const uint8_t *next = weight_at(type, w, (size_t)outputs * w_stride);
@@ -57,6 +58,7 @@ CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_
     for (; k + CK_LANES <= n; k += CK_LANES) {
         for (size_t line = 0; line < lines; line++, next += 64) _mm_prefetch((const char *)next, _MM_HINT_T0);
         ck_sixteen sixteen = load_x(type, x + k);
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) {
             ck_sixteen weights = load_weights(type, weight_at(type, w, (size_t)o * w_stride + k));
             sums[o] = multiply_add(weights, sixteen, sums[o]);
@@ -66,11 +68,13 @@ CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_
         uint8_t last_weights[CK_LANES * sizeof(float)] = {0};
         float last_x[CK_LANES] = {0};
         memcpy(last_x, x + k, (n - k) * sizeof *x);
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) {
             memcpy(last_weights, weight_at(type, w, (size_t)o * w_stride + k), weight_bytes(type, n - k));
             sums[o] = multiply_add(load_weights(type, last_weights), load_x(type, last_x), sums[o]);
         }
     }
+    CK_UNROLL
     for (int o = 0; o < outputs; o++) y[o] = fold(type, sums[o]);
 }
 
@@ -85,7 +89,9 @@ CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t firs
                           const float *x, size_t x_stride, size_t n, const uint8_t *next,
                           __m256 sums[TILE_ROWS][TILE_OUTPUTS]) {
     const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) sums[r][o] = _mm256_setzero_ps();
     }
     size_t k = first_lane;
@@ -94,17 +100,22 @@ CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t firs
             _mm_prefetch((const char *)next, _MM_HINT_T0);
         }
         __m256 values[TILE_ROWS];
+        CK_UNROLL
         for (int r = 0; r < rows; r++) values[r] = _mm256_loadu_ps(x + (size_t)r * x_stride + k);
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) {
             __m256 weights = ck_load8_avx2(type, w, (size_t)o * w_stride + k);
+            CK_UNROLL
             for (int r = 0; r < rows; r++) sums[r][o] = _mm256_fmadd_ps(weights, values[r], sums[r][o]);
         }
     }
     // The row may end within these lanes or, in the last sixteen, before them; then they are zeros.
     if (k - first_lane >= n) return;
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
         float last_x[8] = {0};
         for (size_t i = k; i < n; i++) last_x[i - k] = x[(size_t)r * x_stride + i];
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) {
             float last_w[8] = {0};
             for (size_t i = k; i < n; i++) last_w[i - k] = ck_load_float(type, w, (size_t)o * w_stride + i);
@@ -118,7 +129,9 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
     __m256 low[TILE_ROWS][TILE_OUTPUTS], high[TILE_ROWS][TILE_OUTPUTS];
     tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, low);
     tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, high);
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        CK_UNROLL
         for (int o = 0; o < outputs; o++) {
             y[(size_t)r * y_stride + (size_t)o] = ck_fold8_avx2(_mm256_add_ps(low[r][o], high[r][o]));
         }

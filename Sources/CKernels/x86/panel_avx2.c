@@ -75,18 +75,21 @@ static void pack_weights(ck_float_type type, const void *w, size_t w_stride, siz
 // One lane of one tile.
 CK_INLINE void multiply_tile(int rows, const float *w, const float *x, size_t elements, bool begins, float *sums) {
     __m256 acc[TILE_ROWS][2];
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
         acc[r][0] = begins ? _mm256_setzero_ps() : _mm256_loadu_ps(sums + r * STRIP);
         acc[r][1] = begins ? _mm256_setzero_ps() : _mm256_loadu_ps(sums + r * STRIP + 8);
     }
     for (size_t element = 0; element < elements; element++, w += STRIP, x += rows) {
         __m256 w0 = _mm256_loadu_ps(w), w1 = _mm256_loadu_ps(w + 8);
+        CK_UNROLL
         for (int r = 0; r < rows; r++) {
             __m256 value = _mm256_broadcast_ss(x + r);
             acc[r][0] = _mm256_fmadd_ps(w0, value, acc[r][0]);
             acc[r][1] = _mm256_fmadd_ps(w1, value, acc[r][1]);
         }
     }
+    CK_UNROLL
     for (int r = 0; r < rows; r++) {
         _mm256_storeu_ps(sums + r * STRIP, acc[r][0]);
         _mm256_storeu_ps(sums + r * STRIP + 8, acc[r][1]);

@@ -14,4 +14,10 @@ void ck_init_panel_avx2(ck_kernels *table);
 void ck_init_quantize_avx2(ck_kernels *table);
 void ck_init_rows_avx2(ck_kernels *table);
 
+void ck_init_affine_avx512(ck_kernels *table);
+void ck_init_affine_panel_avx512(ck_kernels *table);
+void ck_init_dot_avx512(ck_kernels *table);
+void ck_init_panel_avx512(ck_kernels *table);
+void ck_init_quantize_avx512(ck_kernels *table);
+
 #endif

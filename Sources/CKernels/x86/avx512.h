@@ -1,0 +1,60 @@
+// What the AVX-512 files share. Include it first: everything after it may be compiled for AVX-512 F/BW/DQ/VL and VNNI.
+#ifndef CK_X86_AVX512_H
+#define CK_X86_AVX512_H
+
+#include "avx2.h"
+
+#define CK_AVX512 __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+
+// Where value k of a row for 4-bit weights lies: each 128 values as the 64 of even index, then the 64 of odd index, for
+// 64 bytes of weights are multiplied at a time.
+static inline size_t ck_avx512_index(size_t k) { return (k & ~(size_t)127) + (k & 1) * 64 + (k & 127) / 2; }
+
+#pragma clang attribute push(CK_AVX512, apply_to = function)
+
+// The canon's fold of sixteen lanes.
+CK_INLINE float ck_fold16_avx512(__m512 lanes) {
+    return ck_fold8_avx2(_mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1)));
+}
+
+// The first `count` of sixteen lanes.
+CK_INLINE __mmask16 ck_mask16_avx512(size_t count) {
+    return (__mmask16)(count < 16 ? (1u << count) - 1 : 0xffffu);
+}
+
+// Sixteen values of `type` from values + index, zeros where the mask has none.
+CK_INLINE __m512 ck_load16_avx512(ck_float_type type, const void *values, size_t index, __mmask16 mask) {
+    if (type == CK_F32) return _mm512_maskz_loadu_ps(mask, (const float *)values + index);
+    __m256i halves = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)values + index);
+    if (type == CK_F16) return _mm512_cvtph_ps(halves);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+// Rows of sixteen become columns.
+CK_INLINE void ck_transpose16_avx512(__m512 v[16]) {
+    __m512 pairs[16], quads[16], halves[16];
+    for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+        quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+        quads[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+        quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        halves[i] = _mm512_shuffle_f32x4(quads[i], quads[i + 4], 0x88);
+        halves[i + 4] = _mm512_shuffle_f32x4(quads[i], quads[i + 4], 0xdd);
+        halves[i + 8] = _mm512_shuffle_f32x4(quads[i + 8], quads[i + 12], 0x88);
+        halves[i + 12] = _mm512_shuffle_f32x4(quads[i + 8], quads[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 8; i++) {
+        v[i] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0x88);
+        v[i + 8] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0xdd);
+    }
+}
+
+#pragma clang attribute pop
+
+#endif

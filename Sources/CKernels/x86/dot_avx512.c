@@ -1,0 +1,112 @@
+// Float weights × rows in AVX-512: the canon's sixteen lanes are one register.
+#if defined(__x86_64__)
+#include "avx512.h"
+#include "x86.h"
+
+// Outputs of a tile: with one row enough independent sums to hide the latency of fma.
+#define TILE_OUTPUTS 4
+#define TILE_ROWS 6
+
+#pragma clang attribute push(CK_AVX512, apply_to = function)
+
+CK_INLINE size_t weight_bytes(ck_float_type type, size_t elements) { return elements * (type == CK_F32 ? 4 : 2); }
+
+CK_INLINE const uint8_t *weight_at(ck_float_type type, const void *w, size_t element) {
+    return (const uint8_t *)w + weight_bytes(type, element);
+}
+
+// One sixteen of a tile; `outputs` and `rows` are constants where this is called, so that the sums stay in registers.
+CK_INLINE void add_sixteen(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                           size_t x_stride, size_t k, __mmask16 mask, __m512 sums[TILE_ROWS][TILE_OUTPUTS]) {
+    __m512 values[TILE_ROWS];
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) values[r] = ck_load16_avx512(CK_F32, x, (size_t)r * x_stride + k, mask);
+    CK_UNROLL
+    for (int o = 0; o < outputs; o++) {
+        __m512 weights = ck_load16_avx512(type, w, (size_t)o * w_stride + k, mask);
+        CK_UNROLL
+        for (int r = 0; r < rows; r++) sums[r][o] = _mm512_fmadd_ps(weights, values[r], sums[r][o]);
+    }
+}
+
+// `next`, unless NULL, is asked for on the way.
+CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                    size_t x_stride, size_t n, const uint8_t *next, float *y, size_t y_stride) {
+    __m512 sums[TILE_ROWS][TILE_OUTPUTS];
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) {
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) sums[r][o] = _mm512_setzero_ps();
+    }
+    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    size_t k = 0;
+    for (; k + CK_LANES <= n; k += CK_LANES) {
+        for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
+            _mm_prefetch((const char *)next, _MM_HINT_T0);
+        }
+        add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
+    }
+    if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) {
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) y[(size_t)r * y_stride + (size_t)o] = ck_fold16_avx512(sums[r][o]);
+    }
+}
+
+// All rows of a strip of outputs. The next strip is asked for while the first rows use this one: memory sees one stream,
+// not one for each output.
+CK_INLINE void strip_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
+                          size_t x_stride, size_t rows, size_t n, float *y, size_t y_stride) {
+    const uint8_t *next = weight_at(type, w, (size_t)outputs * w_stride);
+    for (size_t r = 0, count; r < rows; r += count, next = NULL) {
+        size_t left = rows - r, tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+        count = (left + tiles - 1) / tiles;
+        const float *from = x + r * x_stride;
+        float *to = y + r * y_stride;
+        switch (count) {
+        case 1: tile(type, outputs, 1, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 2: tile(type, outputs, 2, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 3: tile(type, outputs, 3, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 4: tile(type, outputs, 4, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 5: tile(type, outputs, 5, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        case 6: tile(type, outputs, 6, w, w_stride, from, x_stride, n, next, to, y_stride); break;
+        }
+    }
+}
+
+CK_INLINE void dot(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride,
+                   size_t rows, size_t n, float *y, size_t y_stride) {
+    size_t o = 0;
+    for (; o + TILE_OUTPUTS <= outputs; o += TILE_OUTPUTS) {
+        const void *at = weight_at(type, w, o * w_stride);
+        strip_rows(type, TILE_OUTPUTS, at, w_stride, x, x_stride, rows, n, y + o, y_stride);
+    }
+    for (; o < outputs; o++) {
+        strip_rows(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, y + o, y_stride);
+    }
+}
+
+static void dot_f32(const float *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
+                    size_t n, float *y, size_t y_stride) {
+    dot(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, y, y_stride);
+}
+
+static void dot_f16(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
+                    size_t n, float *y, size_t y_stride) {
+    dot(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, y, y_stride);
+}
+
+static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
+                     size_t n, float *y, size_t y_stride) {
+    dot(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, y, y_stride);
+}
+
+#pragma clang attribute pop
+
+void ck_init_dot_avx512(ck_kernels *table) {
+    table->dot_f32 = dot_f32;
+    table->dot_f16 = dot_f16;
+    table->dot_bf16 = dot_bf16;
+}
+#endif
