@@ -74,17 +74,22 @@ let package = Package(
         // Services
         module(
             "RingAPI",
-            ["Wire", "RingTransport", "Cluster", "Text", "Weights", "Observability", logging, lifecycle, hummingbird, nio, nioPosix]),
+            [
+                "Wire", "RingTransport", "Cluster", "Text", "Weights", "Observability", logging, lifecycle, hummingbird,
+                nio, nioPosix,
+            ]),
         module("RingShard", ["Wire", "RingTransport", "Tensors", "Weights", "Models", "Sampling", logging, lifecycle]),
 
         // Programs
         .executableTarget(
-            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Wire", "Observability", arguments, logging], swiftSettings: swiftSettings),
+            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Wire", "Observability", arguments, logging],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ring-bench", dependencies: ["Wire", "RingTransport", "Observability", arguments, logging], swiftSettings: swiftSettings),
+            name: "ring-bench", dependencies: ["Wire", "RingTransport", "Observability", arguments, logging],
+            swiftSettings: swiftSettings),
 
         tests("CKernels"),
         tests("Wire", ["CProtobufC", "CRingProto"]),
@@ -96,6 +101,6 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
-        tests("RingAPI", ["Wire", "Cluster", "Text", logging, lifecycle]),
+        tests("RingAPI", ["Wire", "RingTransport", "Cluster", "Text", logging, lifecycle]),
     ]
 )

@@ -25,7 +25,8 @@ public struct LayerList: Equatable, Sendable {
         var parsed: [ClosedRange<UInt32>] = []
         for part in body.split(separator: ",", omittingEmptySubsequences: false) {
             let bounds = part.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
-            guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, bounds.count <= 2, first <= last else {
+            guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, bounds.count <= 2, first <= last
+            else {
                 throw .unreadable(text, part: String(part))
             }
             guard Int(last) < WireLimits.layersMax else { throw .tooLarge(last) }

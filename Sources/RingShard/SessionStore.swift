@@ -38,7 +38,8 @@ final class SessionStore {
 
     /// The session of a run, which begins now if the run is at its start.
     /// - Parameter firstLayer: the layer the run is about to enter here.
-    /// - Throws: ``Failure`` of kind gap when tokens before the run are missing, of kind memory when there are too many sequences.
+    /// - Throws: ``Failure`` of kind gap when tokens before the run are missing, of kind memory when there are too many
+    ///   sequences.
     func session(for run: SequenceRun, firstLayer: Int) throws(Failure) -> Session {
         let session: Session
         if let known = sessions[run.sequenceID] {
@@ -46,7 +47,8 @@ final class SessionStore {
         } else {
             guard sessions.count < ShardConfiguration.sequencesMax else {
                 throw Failure(
-                    kind: .memory, reason: "\(sessions.count) sequences are open, which is the limit of a shard", shard: "",
+                    kind: .memory, reason: "\(sessions.count) sequences are open, which is the limit of a shard",
+                    shard: "",
                     sequenceID: run.sequenceID)
             }
             session = Session(
@@ -57,7 +59,8 @@ final class SessionStore {
         guard Int(run.position) <= held else {
             throw Failure(
                 kind: .gap,
-                reason: "sequence \(run.sequenceID) continues at token \(run.position), but only \(held) are in the cache",
+                reason:
+                    "sequence \(run.sequenceID) continues at token \(run.position), but only \(held) are in the cache",
                 shard: "", sequenceID: run.sequenceID)
         }
         sessions[run.sequenceID] = session

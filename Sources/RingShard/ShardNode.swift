@@ -3,7 +3,8 @@
 public import Logging
 public import Wire
 
-/// The one relay rule: a step whose next layer is held here is applied and passed on; every other frame is passed on untouched.
+/// The one relay rule: a step whose next layer is held here is applied and passed on; every other frame is passed on
+/// untouched.
 ///
 /// Not thread-safe: frames are given to it one at a time.
 public final class ShardNode {
@@ -98,7 +99,8 @@ public final class ShardNode {
         }
         guard Checksum.xxh3(of: payload) == step.checksum || payload.isEmpty else {
             throw failure(
-                .checksum, "the activations of step \(step.stepID) changed on the way to shard \(name)", epoch: step.epoch,
+                .checksum, "the activations of step \(step.stepID) changed on the way to shard \(name)",
+                epoch: step.epoch,
                 stepID: step.stepID)
         }
         let onward =
@@ -142,7 +144,9 @@ public final class ShardNode {
         after hops: UInt32, epoch: UInt64 = 0, stepID: UInt64 = 0, probeID: UInt64 = 0, nextLayer: UInt32? = nil
     ) throws(Failure) -> UInt32 {
         guard hops < WireLimits.hopsMax else {
-            let held = nextLayer.map { "layer \($0) is held by no shard of the ring" } ?? "the ring does not lead back to the API"
+            let held =
+                nextLayer.map { "layer \($0) is held by no shard of the ring" }
+                ?? "the ring does not lead back to the API"
             throw failure(
                 .unheldLayer, "\(held): a frame passed \(hops) daemons", epoch: epoch, stepID: stepID, probeID: probeID)
         }

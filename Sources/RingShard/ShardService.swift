@@ -122,7 +122,8 @@ public final class ShardService: Service {
             case .loading(let done, let total):
                 return frame.refusal(
                     by: configuration.name,
-                    "shard \(configuration.name) is still loading its weights, \(done) of \(total) layers are in memory")
+                    "shard \(configuration.name) is still loading its weights, \(done) of \(total) layers are in memory"
+                )
             }
         }
     }

@@ -15,7 +15,8 @@ public enum Sampler {
 
     /// Chooses a token.
     /// - Parameters:
-    ///   - logits: `[vocabulary]`. Used as working memory; holds the same afterwards, save that NaN and +∞ are replaced by what they count
+    ///   - logits: `[vocabulary]`. Used as working memory; holds the same afterwards, save that NaN and +∞ are replaced
+    ///   by what they count
     ///     as: impossible, and the largest number.
     ///   - history: the tokens before `position`.
     ///   - position: index of the chosen token in its sequence.

@@ -42,7 +42,8 @@ enum BareSocket {
         let near = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         let connected = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listening, $0, length) == 0 && getsockname(listening, $0, &length) == 0 && listen(listening, 1) == 0
+                bind(listening, $0, length) == 0 && getsockname(listening, $0, &length) == 0
+                    && listen(listening, 1) == 0
                     && connect(near, $0, length) == 0
             }
         }

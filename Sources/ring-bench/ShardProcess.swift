@@ -20,7 +20,9 @@ final class ShardProcess: Sendable {
         defer { for argument in argv { free(argument) } }
         var identifier = pid_t()
         let status = posix_spawn(&identifier, program, nil, nil, &argv, environ)
-        guard status == 0 else { throw BenchError("\(program) cannot be started: \(String(cString: strerror(status)))") }
+        guard status == 0 else {
+            throw BenchError("\(program) cannot be started: \(String(cString: strerror(status)))")
+        }
         self.identifier = identifier
     }
 

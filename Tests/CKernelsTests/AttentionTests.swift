@@ -121,7 +121,8 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsTheSameEverywhere(type: ck_float_type, shape: Shape) {
+        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsTheSameEverywhere(type: ck_float_type, shape: Shape)
+        {
             var random = RandomSource(seed: 2)
             let cache = CacheSample(
                 type, tokens: 300, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,

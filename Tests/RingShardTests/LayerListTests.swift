@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct LayerListTests {
     @Test(arguments: [
-        ("[0,1,2,3]", "0-3"), ("0-17,36-53", "0-17,36-53"), (" [ 4, 5 ,7 ] ", "4-5,7"), ("7", "7"), ("5,3-4,0", "0,3-5"),
+        ("[0,1,2,3]", "0-3"), ("0-17,36-53", "0-17,36-53"), (" [ 4, 5 ,7 ] ", "4-5,7"), ("7", "7"),
+        ("5,3-4,0", "0,3-5"),
     ])
     func reads(_ text: String, _ expected: String) throws {
         #expect(try LayerList(parsing: text).description == expected)

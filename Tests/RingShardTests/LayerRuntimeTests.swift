@@ -93,13 +93,16 @@ private final class LoopRing {
         let whole = try talk(LoopRing(["0-3"], of: model, exact: exact), sequence: 1, prompt: prompt)
         #expect(Set(whole.map(\.logprob)).count > 1)
         for cut in [["0-1", "2-3"], ["0", "1-3"], ["0,2", "1,3"], ["2-3", "0-1"], ["0", "1", "2", "3"]] {
-            #expect(try talk(LoopRing(cut, of: model, exact: exact), sequence: 1, prompt: prompt) == whole, "cut \(cut)")
+            #expect(
+                try talk(LoopRing(cut, of: model, exact: exact), sequence: 1, prompt: prompt) == whole, "cut \(cut)")
         }
         for window in [1, 2, 3] {
             let ring = try LoopRing(["0-3"], of: model, window: window, exact: exact)
             #expect(try talk(ring, sequence: 1, prompt: prompt) == whole, "window \(window)")
         }
-        #expect(try talk(LoopRing(["0-1", "2-3"], of: model, threads: 2, exact: exact), sequence: 1, prompt: prompt) == whole)
+        #expect(
+            try talk(LoopRing(["0-1", "2-3"], of: model, threads: 2, exact: exact), sequence: 1, prompt: prompt)
+                == whole)
         for chunk in [1, 7, 64] {
             let ring = try LoopRing(["0-1", "2-3"], of: model, exact: exact)
             #expect(try talk(ring, sequence: 1, prompt: prompt, chunk: chunk) == whole, "chunks of \(chunk)")

@@ -78,7 +78,9 @@ final class HTTPConnections: Sendable {
                 // A client that closes its side is gone: its requests are cancelled.
                 .channelOption(.allowRemoteHalfClosure, value: false)
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
-                .withConnectedSocket(descriptor) { [http, logger] channel in http.setup(channel: channel, logger: logger) }
+                .withConnectedSocket(descriptor) { [http, logger] channel in
+                    http.setup(channel: channel, logger: logger)
+                }
         } catch {
             logger.debug("a connection ended before it was served: \(error)")
             return

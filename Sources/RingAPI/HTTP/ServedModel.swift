@@ -20,7 +20,8 @@ public struct ServedModel: Sendable {
     /// When it was opened, in seconds since 1970.
     let created: Int
 
-    /// - Throws: ``ModelError``, ``Text/TokenizerError`` or ``Weights/CheckpointError``, a sentence that names the file.
+    /// - Throws: ``ModelError``, ``Text/TokenizerError`` or ``Weights/CheckpointError``, a sentence that names the
+    ///   file.
     public init(directory: String) throws {
         let url = URL(fileURLWithPath: directory)
         guard (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {

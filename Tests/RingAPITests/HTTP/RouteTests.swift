@@ -39,7 +39,8 @@ struct RouterClient {
         let request = Request(
             head: HTTPRequest(method: method, scheme: "http", authority: "ring", path: path),
             body: .init(buffer: ByteBuffer(string: body)))
-        let response = try await responder.respond(to: request, context: APIRequestContext(logger: Logger(label: "test")))
+        let response = try await responder.respond(
+            to: request, context: APIRequestContext(logger: Logger(label: "test")))
         let collector = CollectedBody()
         try await response.body.write(BodyCollector(body: collector))
         return Answer(status: response.status.code, headers: response.headers, text: await collector.text)
@@ -246,7 +247,9 @@ private let messages = #""messages": [{"role": "user", "content": "Hi"}]"#
         #expect(whole.status == 500 && (whole.error["message"] as? String)?.contains("the ring broke") == true)
         let stream = try await client.chat(messages + #", "stream": true"#)
         #expect(stream.status == 200)
-        #expect(stream.events.last?.contains("the ring broke") == true, "the last event says why, and [DONE] does not follow")
+        #expect(
+            stream.events.last?.contains("the ring broke") == true,
+            "the last event says why, and [DONE] does not follow")
     }
 
     @Test func modelsAreAcceptedByTheirNames() async throws {

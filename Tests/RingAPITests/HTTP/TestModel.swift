@@ -5,7 +5,8 @@ import Foundation
 @testable import RingAPI
 
 enum TestModel {
-    static let template = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
+    static let template =
+        "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
         + "{% if add_generation_prompt %}assistant:{% endif %}{% if shout %}!{% endif %}"
         + "{% if messages[0].content == 'refuse' %}{{ raise_exception('no such talk') }}{% endif %}"
 
@@ -54,7 +55,9 @@ enum TestModel {
         ]
         return [
             "version": "1.0", "added_tokens": [end],
-            "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false],
+            "pre_tokenizer": [
+                "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
+            ],
             "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
             "model": ["type": "BPE", "vocab": vocabulary, "merges": [String]()],
         ]

@@ -56,7 +56,8 @@ extension APIError {
     init(_ failure: GenerationFailure) {
         let source = failure.shard.map { " (reported by \($0))" } ?? ""
         self = APIError(
-            status: .internalServerError, message: failure.reason + source, type: "server_error", code: "generation_failed")
+            status: .internalServerError, message: failure.reason + source, type: "server_error",
+            code: "generation_failed")
     }
 
     /// Any error as one that a client may see; what is nobody's business outside becomes a plain 500.

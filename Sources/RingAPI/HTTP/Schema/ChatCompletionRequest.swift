@@ -81,7 +81,8 @@ extension ChatCompletionRequest {
         guard let value else { throw APIError.invalid("messages", "messages is required") }
         guard case .array(let messages) = value else { throw APIError.invalid("messages", "messages must be an array") }
         guard (1...messagesMax).contains(messages.count) else {
-            throw APIError.invalid("messages", "messages takes from 1 to \(messagesMax) messages, not \(messages.count)")
+            throw APIError.invalid(
+                "messages", "messages takes from 1 to \(messagesMax) messages, not \(messages.count)")
         }
         return .array(try messages.enumerated().map { try readMessage($1, path: "messages[\($0)]") })
     }
@@ -94,9 +95,10 @@ extension ChatCompletionRequest {
         switch message["content"] {
         case nil, .some(.none), .string: break
         case .array(let parts):
-            message["content"] = .string(try parts.enumerated().map {
-                try readPart($1, path: "\(path).content[\($0)]")
-            }.joined())
+            message["content"] = .string(
+                try parts.enumerated().map {
+                    try readPart($1, path: "\(path).content[\($0)]")
+                }.joined())
         default: throw APIError.invalid("\(path).content", "\(path).content must be a text or an array of text parts")
         }
         return .object(message)
@@ -107,7 +109,8 @@ extension ChatCompletionRequest {
             throw APIError.invalid("\(path).type", "\(path).type must be a text such as 'text'")
         }
         guard type == "text", case .string(let text) = part["text"] else {
-            throw APIError.invalid(path, "\(path) is a part of type '\(type)'; only parts of type text with a text are understood")
+            throw APIError.invalid(
+                path, "\(path) is a part of type '\(type)'; only parts of type text with a text are understood")
         }
         return text
     }

@@ -95,7 +95,8 @@ extension KeyedDecodingContainer where Key == MemberName {
     func read<Value: Decodable & Comparable>(_ name: String, in range: ClosedRange<Value>) throws -> Value? {
         guard let value: Value = try read(name) else { return nil }
         guard range.contains(value) else {
-            throw APIError.invalid(name, "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+            throw APIError.invalid(
+                name, "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
         }
         return value
     }
