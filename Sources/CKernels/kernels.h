@@ -196,9 +196,10 @@ typedef struct {
     void (*pack_weights)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
                          float *panel);
     // Adds a panel of `elements` elements a lane × the rows' elements from first_element on to sums [lane, rows, strip];
-    // where first_element is 0 the sums begin.
+    // where first_element is 0 the sums begin. next_bytes bytes at `next`, which the next strip will read, are asked for
+    // on the way: memory works while sums are formed.
     void (*multiply_panel)(const float *panel, const float *packed, size_t rows, size_t row_elements,
-                           size_t first_element, size_t elements, float *sums);
+                           size_t first_element, size_t elements, const uint8_t *next, size_t next_bytes, float *sums);
     // The sums of all lanes of `outputs` outputs.
     void (*fold_panel)(const float *sums, size_t rows, size_t outputs, float *y, size_t y_stride);
     // A strip of an affine matrix of 4 or 8 bits × quantised rows; `arena` is CK_AFFINE_ARENA_BYTES, 64-byte aligned.

@@ -172,8 +172,10 @@ static void multiply_float_panels(const product_run *run, const ck_product *prod
         for (size_t k = 0; k < n; k += at_once) {
             size_t inputs = ck_min_size(at_once, n - k);
             pack_panel(run, matrix, first + done, count, k, inputs, arena);
+            size_t next_bytes = ck_matrix_row_bytes(matrix) * kernels->strip * inputs / n;
+            const uint8_t *next = ck_matrix_row(matrix, first + done + kernels->strip);
             kernels->multiply_panel(arena->panel, run->packed, run->rows, elements, k / CK_LANES,
-                                    ck_lane_elements(inputs), arena->sums);
+                                    ck_lane_elements(inputs), next + next_bytes * k / inputs, next_bytes, arena->sums);
         }
         kernels->fold_panel(arena->sums, run->rows, count, output_at(run, product, first + done), matrix->outputs);
     }

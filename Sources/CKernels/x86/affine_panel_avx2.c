@@ -62,10 +62,6 @@ CK_INLINE void load_columns(const uint8_t *w, size_t row_bytes, size_t outputs, 
 CK_INLINE void pack_bytes(int bits, const uint8_t *w, size_t row_bytes, size_t bytes, size_t outputs, uint8_t *to) {
     const __m256i mask = _mm256_set1_epi8(15);
     for (size_t at = 0; at < bytes; at += 32, to += 2 * PLANE_BYTES) {
-        // Where the next strip will be read: a whole strip of multiplications from now.
-        for (size_t o = 0; o < STRIP && at % 64 == 0; o++) {
-            _mm_prefetch((const char *)w + (STRIP + o) * row_bytes + at, _MM_HINT_T1);
-        }
         __m256i v[2][8];
         load_columns(w + at, row_bytes, outputs, v[0]);
         load_columns(w + 8 * row_bytes + at, row_bytes, outputs > 8 ? outputs - 8 : 0, v[1]);
@@ -153,7 +149,7 @@ CK_INLINE void block_sums(int bits, int rows, const uint8_t *w, const int8_t *x,
 
 // Adds the panel's groups to the lanes [lane, row, STRIP] of a tile.
 CK_INLINE void multiply_tile(int bits, int group, int rows, const affine_arena *arena, const ck_quantized_rows *x,
-                             size_t row, size_t first_group, size_t groups, float *lanes) {
+                             size_t row, size_t first_group, size_t groups, const uint8_t *next, float *lanes) {
     const int8_t *values = x->values + row * x->value_stride;
     const uint8_t *panel = arena->weights;
     const float *scales = arena->scales;
@@ -161,6 +157,10 @@ CK_INLINE void multiply_tile(int bits, int group, int rows, const affine_arena *
         __m256i sums[TILE_ROWS][2];
         for (int b = 0; b < group / BLOCK_INPUTS; b++) {
             size_t block = g * (size_t)(group / BLOCK_INPUTS) + (size_t)b;
+            // What the next strip will read, at the rate at which this one is used: memory works while sums are formed.
+            for (int line = 0; line < bits && next != NULL; line++, next += 64) {
+                _mm_prefetch((const char *)next, _MM_HINT_T1);
+            }
             block_sums(bits, rows, panel, values, x->value_stride, block, 1, b == 0, sums);
             panel += PLANE_BYTES;
             if (bits == 4) continue;
@@ -184,28 +184,28 @@ CK_INLINE void multiply_tile(int bits, int group, int rows, const affine_arena *
 }
 
 CK_INLINE void multiply_tiles(int bits, int group, affine_arena *arena, const ck_quantized_rows *x, size_t rows,
-                              size_t first_group, size_t groups) {
+                              size_t first_group, size_t groups, const uint8_t *next) {
     size_t tiles = ck_tile_count(rows, TILE_ROWS);
-    for (size_t tile = 0; tile < tiles; tile++) {
+    for (size_t tile = 0; tile < tiles; tile++, next = NULL) {
         size_t row = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - row;
         float *lanes = &arena->lanes[tile][0][0][0];
         switch (count) {
-        case 1: multiply_tile(bits, group, 1, arena, x, row, first_group, groups, lanes); break;
-        case 2: multiply_tile(bits, group, 2, arena, x, row, first_group, groups, lanes); break;
-        case 3: multiply_tile(bits, group, 3, arena, x, row, first_group, groups, lanes); break;
-        case 4: multiply_tile(bits, group, 4, arena, x, row, first_group, groups, lanes); break;
-        case 5: multiply_tile(bits, group, 5, arena, x, row, first_group, groups, lanes); break;
-        case 6: multiply_tile(bits, group, 6, arena, x, row, first_group, groups, lanes); break;
+        case 1: multiply_tile(bits, group, 1, arena, x, row, first_group, groups, next, lanes); break;
+        case 2: multiply_tile(bits, group, 2, arena, x, row, first_group, groups, next, lanes); break;
+        case 3: multiply_tile(bits, group, 3, arena, x, row, first_group, groups, next, lanes); break;
+        case 4: multiply_tile(bits, group, 4, arena, x, row, first_group, groups, next, lanes); break;
+        case 5: multiply_tile(bits, group, 5, arena, x, row, first_group, groups, next, lanes); break;
+        case 6: multiply_tile(bits, group, 6, arena, x, row, first_group, groups, next, lanes); break;
         }
     }
 }
 
 CK_INLINE void multiply_groups(int bits, affine_arena *arena, uint32_t group, const ck_quantized_rows *x, size_t rows,
-                               size_t first_group, size_t groups) {
+                               size_t first_group, size_t groups, const uint8_t *next) {
     switch (group) {
-    case 32: multiply_tiles(bits, 32, arena, x, rows, first_group, groups); break;
-    case 64: multiply_tiles(bits, 64, arena, x, rows, first_group, groups); break;
-    default: multiply_tiles(bits, 128, arena, x, rows, first_group, groups); break;
+    case 32: multiply_tiles(bits, 32, arena, x, rows, first_group, groups, next); break;
+    case 64: multiply_tiles(bits, 64, arena, x, rows, first_group, groups, next); break;
+    default: multiply_tiles(bits, 128, arena, x, rows, first_group, groups, next); break;
     }
 }
 
@@ -231,15 +231,17 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
     const size_t groups = matrix->inputs / matrix->group, tiles = ck_tile_count(rows, TILE_ROWS);
     const size_t inputs = rows <= CK_PANEL_FEW_ROWS ? PANEL_INPUTS_FEW_ROWS : PANEL_INPUTS;
     const size_t at_once = inputs / matrix->group;
+    const uint8_t *next = ck_matrix_row(matrix, first_output + STRIP);
     memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
     for (size_t g = 0; g < groups; g += at_once) {
         size_t count = ck_min_size(at_once, groups - g);
         pack_panel(matrix, first_output, outputs, g, count, arena);
         if (matrix->bits == 4) {
-            multiply_groups(4, arena, matrix->group, x, rows, g, count);
+            multiply_groups(4, arena, matrix->group, x, rows, g, count, next);
         } else {
-            multiply_groups(8, arena, matrix->group, x, rows, g, count);
+            multiply_groups(8, arena, matrix->group, x, rows, g, count, next);
         }
+        next += count * matrix->group / 8 * matrix->bits * STRIP;
     }
     for (size_t tile = 0; tile < tiles; tile++) {
         size_t row = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - row;

@@ -35,8 +35,6 @@ CK_INLINE void pack_bytes(int bits, const uint8_t *w, size_t row_bytes, size_t b
             __m512 v[16];
             for (size_t o = 0; o < 16; o++) {
                 const uint8_t *from = w + (column + o) * row_bytes + at;
-                // Where the next strip will be read: a whole strip of multiplications from now.
-                _mm_prefetch((const char *)from + STRIP * row_bytes, _MM_HINT_T1);
                 v[o] = column + o < outputs ? _mm512_loadu_ps(from) : _mm512_setzero_ps();
             }
             ck_transpose16_avx512(v);
@@ -107,7 +105,7 @@ CK_INLINE const int8_t *add_step(int rows, const uint8_t *panel, const int8_t *a
 
 // Adds the panel's groups to the lanes [lane, row, STRIP] of a tile.
 CK_INLINE void multiply_tile(int bits, int rows, const affine_arena *arena, size_t group, const ck_quantized_rows *x,
-                             size_t row, size_t first_group, size_t groups, float *lanes) {
+                             size_t row, size_t first_group, size_t groups, const uint8_t *next, float *lanes) {
     const int8_t *values = x->values + row * x->value_stride;
     const uint8_t *panel = arena->weights;
     const float *scales = arena->scales;
@@ -118,6 +116,12 @@ CK_INLINE void multiply_tile(int bits, int rows, const affine_arena *arena, size
         for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
         const int8_t *at = values + (bits == 4 ? ck_avx512_index(g * group) : g * group);
         for (size_t i = 0; i < group; i += STEP_INPUTS, panel += STEP_BYTES) {
+            // What the next strip will read, at the rate at which this one is used: memory works while sums are formed.
+            if (next != NULL) {
+                _mm_prefetch((const char *)next, _MM_HINT_T1);
+                _mm_prefetch((const char *)next + 64, _MM_HINT_T1);
+                next += 128;
+            }
             at = add_step(rows, panel, at, x_stride, sums);
             if (bits == 4) {
                 // The odd inputs' turn.
@@ -144,24 +148,24 @@ CK_INLINE void multiply_tile(int bits, int rows, const affine_arena *arena, size
 }
 
 CK_INLINE void multiply_tiles(int bits, affine_arena *arena, size_t group, const ck_quantized_rows *x, size_t rows,
-                              size_t first_group, size_t groups) {
+                              size_t first_group, size_t groups, const uint8_t *next) {
     size_t tiles = ck_tile_count(rows, TILE_ROWS);
-    for (size_t tile = 0; tile < tiles; tile++) {
+    for (size_t tile = 0; tile < tiles; tile++, next = NULL) {
         size_t row = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - row;
         float *lanes = &arena->lanes[tile][0][0][0];
         switch (count) {
-        case 1: multiply_tile(bits, 1, arena, group, x, row, first_group, groups, lanes); break;
-        case 2: multiply_tile(bits, 2, arena, group, x, row, first_group, groups, lanes); break;
-        case 3: multiply_tile(bits, 3, arena, group, x, row, first_group, groups, lanes); break;
-        case 4: multiply_tile(bits, 4, arena, group, x, row, first_group, groups, lanes); break;
-        case 5: multiply_tile(bits, 5, arena, group, x, row, first_group, groups, lanes); break;
-        case 6: multiply_tile(bits, 6, arena, group, x, row, first_group, groups, lanes); break;
-        case 7: multiply_tile(bits, 7, arena, group, x, row, first_group, groups, lanes); break;
-        case 8: multiply_tile(bits, 8, arena, group, x, row, first_group, groups, lanes); break;
-        case 9: multiply_tile(bits, 9, arena, group, x, row, first_group, groups, lanes); break;
-        case 10: multiply_tile(bits, 10, arena, group, x, row, first_group, groups, lanes); break;
-        case 11: multiply_tile(bits, 11, arena, group, x, row, first_group, groups, lanes); break;
-        case 12: multiply_tile(bits, 12, arena, group, x, row, first_group, groups, lanes); break;
+        case 1: multiply_tile(bits, 1, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 2: multiply_tile(bits, 2, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 3: multiply_tile(bits, 3, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 4: multiply_tile(bits, 4, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 5: multiply_tile(bits, 5, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 6: multiply_tile(bits, 6, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 7: multiply_tile(bits, 7, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 8: multiply_tile(bits, 8, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 9: multiply_tile(bits, 9, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 10: multiply_tile(bits, 10, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 11: multiply_tile(bits, 11, arena, group, x, row, first_group, groups, next, lanes); break;
+        case 12: multiply_tile(bits, 12, arena, group, x, row, first_group, groups, next, lanes); break;
         }
     }
 }
@@ -188,15 +192,17 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
     const size_t groups = matrix->inputs / matrix->group, tiles = ck_tile_count(rows, TILE_ROWS);
     const size_t inputs = rows <= CK_PANEL_FEW_ROWS ? PANEL_INPUTS_FEW_ROWS : PANEL_INPUTS;
     const size_t at_once = inputs / matrix->group;
+    const uint8_t *next = ck_matrix_row(matrix, first_output + STRIP);
     memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
     for (size_t g = 0; g < groups; g += at_once) {
         size_t count = ck_min_size(at_once, groups - g);
         pack_panel(matrix, first_output, outputs, g, count, arena);
         if (matrix->bits == 4) {
-            multiply_tiles(4, arena, matrix->group, x, rows, g, count);
+            multiply_tiles(4, arena, matrix->group, x, rows, g, count, next);
         } else {
-            multiply_tiles(8, arena, matrix->group, x, rows, g, count);
+            multiply_tiles(8, arena, matrix->group, x, rows, g, count, next);
         }
+        next += count * matrix->group / 8 * matrix->bits * STRIP;
     }
     for (size_t tile = 0; tile < tiles; tile++) {
         size_t row = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - row;

@@ -46,10 +46,6 @@ CK_INLINE void pack_strip(ck_float_type type, const uint8_t *w, size_t w_stride,
     const size_t bytes = type == CK_F32 ? 4 : 2, lane_stride = ck_panel_lane_stride(inputs, STRIP);
     size_t k = 0;
     for (; k + CK_LANES <= inputs; k += CK_LANES, to += STRIP) {
-        // Where the next strip will be read: a whole strip of multiplications from now.
-        for (size_t o = 0; o < STRIP && k * bytes % 64 == 0; o++) {
-            _mm_prefetch((const char *)w + ((STRIP + o) * w_stride + k) * bytes, _MM_HINT_T1);
-        }
         pack_eight(type, w + k * bytes, w_stride * bytes, outputs, to, lane_stride);
         pack_eight(type, w + (k + 8) * bytes, w_stride * bytes, outputs, to + 8 * lane_stride, lane_stride);
     }
@@ -97,10 +93,14 @@ CK_INLINE void multiply_tile(int rows, const float *w, const float *x, size_t el
 }
 
 static void multiply_panel(const float *panel, const float *packed, size_t rows, size_t row_elements,
-                           size_t first_element, size_t elements, float *sums) {
+                           size_t first_element, size_t elements, const uint8_t *next, size_t next_bytes,
+                           float *sums) {
     const size_t tiles = ck_tile_count(rows, TILE_ROWS), lane_stride = elements * STRIP + CK_PANEL_PAD;
     const bool begins = first_element == 0;
     for (size_t lane = 0; lane < CK_LANES; lane++) {
+        for (size_t end = next_bytes * (lane + 1) / CK_LANES, at = next_bytes * lane / CK_LANES; at < end; at += 64) {
+            _mm_prefetch((const char *)next + at, _MM_HINT_T1);
+        }
         const float *w = panel + lane * lane_stride;
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t start = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - start;
