@@ -59,14 +59,15 @@ public struct ChatTemplate: Sendable {
     /// The messages with their reasoning under all names that templates read, as transformers gives it to them.
     private static func withReasoningNames(_ messages: JinjaValue) -> JinjaValue {
         guard case .array(let messages) = messages else { return messages }
-        return .array(messages.map { message in
-            guard case .object(let object) = message else { return message }
-            let reasoning = reasoningNames.lazy.compactMap { object[$0] }.first { $0 != JinjaValue.none }
-            guard let reasoning else { return message }
-            var named = JinjaObject([("thinking", reasoning)])
-            for (key, value) in zip(object.keys, object.values) { named[key] = value }
-            named["reasoning_content"] = reasoning
-            return .object(named)
-        })
+        return .array(
+            messages.map { message in
+                guard case .object(let object) = message else { return message }
+                let reasoning = reasoningNames.lazy.compactMap { object[$0] }.first { $0 != JinjaValue.none }
+                guard let reasoning else { return message }
+                var named = JinjaObject([("thinking", reasoning)])
+                for (key, value) in zip(object.keys, object.values) { named[key] = value }
+                named["reasoning_content"] = reasoning
+                return .object(named)
+            })
     }
 }

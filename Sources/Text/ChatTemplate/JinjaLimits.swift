@@ -12,9 +12,10 @@ public struct JinjaLimits: Sendable, Equatable {
     /// The parser uses the stack for each, some 10 kB in a debug build.
     public var sourceNestingMax = 100
 
-    /// Statements, expressions, loop items and compared or copied values, each counted as one step, and one more for
-    /// every ``bytesPerStep`` of text looked at. A step takes some 50 ns, so a template runs for a second at the most.
-    public var stepsMax = 20_000_000
+    /// Statements, expressions, loop items and compared or copied values, each counted as one step, and more for text
+    /// that is looked at, as ``RenderBudget`` says. A step takes up to some 100 ns, so a template runs for a second or
+    /// so at the most; one of ten thousand messages needs about two million.
+    public var stepsMax = 10_000_000
 
     /// Expressions, statements and macro calls that may be under way inside one another; a macro that renders a JSON
     /// schema uses about ten for each level of the schema. The deepest needs well under 1 MB of stack in release.
@@ -38,7 +39,4 @@ public struct JinjaLimits: Sendable, Equatable {
     public var rangeItemsMax = 100_000
 
     public init() {}
-
-    /// Text that is searched or copied at about the cost of one step.
-    static let bytesPerStep = 64
 }

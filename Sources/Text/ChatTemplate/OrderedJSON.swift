@@ -17,7 +17,8 @@ public struct OrderedJSONError: Error, Equatable, Sendable, CustomStringConverti
 extension JinjaValue {
     /// Reads a JSON text of UTF-8 bytes, with objects' keys in the order of the text.
     ///
-    /// A key that comes twice has its last value, as in Python and Foundation. `limits.valueNestingMax` bounds the depth.
+    /// A key that comes twice has its last value, as in Python and Foundation. The depth is bounded by
+    /// `limits.valueNestingMax`.
     /// - Throws: ``OrderedJSONError``
     public init(json: some Collection<UInt8>, limits: JinjaLimits = JinjaLimits()) throws {
         let contiguous = try json.withContiguousStorageIfAvailable { try JinjaValue(jsonBytes: $0, limits: limits) }
