@@ -6,26 +6,30 @@ import Testing
 @testable import Text
 
 /// One line of a file of vectors: a template, its variables, and the text it gives, or that it must fail.
-struct TemplateVector: CustomTestStringConvertible {
+struct TemplateVector {
     let template: String
     let name: String
     let context: [String: JinjaValue]
     /// Nil where the template must fail.
     let expected: String?
 
-    var testDescription: String { name }
-
-    init(_ line: Substring) throws {
+    /// A vector with variables of its own, or with `context` where it has none.
+    init(_ line: Substring, context: [String: JinjaValue] = [:]) throws {
         let value = try JinjaValue(json: line.utf8)
-        guard case .string(let template)? = value["template"], case .string(let name)? = value["case"],
-            case .object(let context)? = value["context"]
-        else { throw CocoaError(.fileReadCorruptFile) }
+        guard case .string(let template)? = value["template"], case .string(let name)? = value["case"] else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
         self.template = template
         self.name = name
-        self.context = Dictionary(uniqueKeysWithValues: zip(context.keys, context.values))
+        if case .object(let own)? = value["context"] {
+            self.context = Dictionary(uniqueKeysWithValues: zip(own.keys, own.values))
+        } else {
+            self.context = context
+        }
         if case .string(let expected)? = value["expected"] { self.expected = expected } else { expected = nil }
     }
 
+    /// All vectors of a file.
     static func read(_ file: URL) throws -> [TemplateVector] {
         try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map { try TemplateVector($0) }
     }
@@ -39,11 +43,6 @@ struct TemplateVector: CustomTestStringConvertible {
             return nil
         }
     }
-}
-
-extension TemplateClock {
-    /// The date the vectors were made at.
-    static let reference = TemplateClock(year: 2024, month: 7, day: 26, hour: 12, minute: 34, second: 56)
 }
 
 private let templatesFolder = URL(filePath: #filePath).deletingLastPathComponent()
