@@ -41,6 +41,13 @@ static inline float ck_fold_group_lanes(const float lanes[CK_GROUP_LANES]) {
 static inline size_t ck_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 static inline size_t ck_min_size(size_t a, size_t b) { return a < b ? a : b; }
 
+// Rows are cut into as few tiles as hold at most `most` rows, as even as can be: tile t begins at ck_tile_start(…, t).
+static inline size_t ck_tile_count(size_t rows, size_t most) { return (rows + most - 1) / most; }
+
+static inline size_t ck_tile_start(size_t rows, size_t tiles, size_t tile) {
+    return tile * (rows / tiles) + ck_min_size(tile, rows % tiles);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Bits of floats
 
@@ -224,9 +231,12 @@ typedef struct {
     // One step of the online softmax over `count` new scores (1 … CK_KV_BLOCK_TOKENS): scores become exp(scale · score − maximum)
     // with the maximum so far; maximum and sum are carried on; the result is what earlier sums are to be multiplied by.
     float (*softmax_step)(float *scores, size_t count, float scale, float *maximum, float *sum);
-    // out[d] = factor · out[d], then out[d] += p[t] · values[t, d] for t in order; values is [count, dim].
-    void (*accumulate_f32)(const float *p, const float *values, size_t count, size_t dim, float factor, float *out);
-    void (*accumulate_f16)(const float *p, const uint16_t *values, size_t count, size_t dim, float factor, float *out);
+    // out[q, d] = factors[q] · out[q, d], then out[q, d] += p[q, t] · values[t, d] for t in order. p is
+    // [queries, CK_KV_BLOCK_TOKENS], values [count, dim], out [queries, dim].
+    void (*accumulate_f32)(const float *p, const float *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out);
+    void (*accumulate_f16)(const float *p, const uint16_t *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out);
 } ck_kernels;
 
 // The table in use.

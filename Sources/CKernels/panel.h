@@ -21,13 +21,6 @@
 // Floats between the lanes of a panel beyond its elements, so that they do not all fall into the same cache sets.
 #define CK_PANEL_PAD 16
 
-// Rows are cut into as few tiles as hold at most `most` rows, as even as can be: tile t begins at ck_tile_start(…, t).
-static inline size_t ck_tile_count(size_t rows, size_t most) { return (rows + most - 1) / most; }
-
-static inline size_t ck_tile_start(size_t rows, size_t tiles, size_t tile) {
-    return tile * (rows / tiles) + ck_min_size(tile, rows % tiles);
-}
-
 // Elements that each lane has of `inputs` inputs.
 static inline size_t ck_lane_elements(size_t inputs) { return (inputs + CK_LANES - 1) / CK_LANES; }
 

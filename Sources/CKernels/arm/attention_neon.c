@@ -25,23 +25,28 @@ CK_INLINE void accumulate_columns(ck_float_type type, const float *p, const void
 }
 
 CK_INLINE void accumulate(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
-                          float factor, float *out) {
-    size_t d = 0;
-    for (; d + 32 <= dim; d += 32) accumulate_columns(type, p, values, count, dim, d, VECTORS_MAX, factor, out);
-    for (; d + 4 <= dim; d += 4) accumulate_columns(type, p, values, count, dim, d, 1, factor, out);
-    for (; d < dim; d++) {
-        float sum = out[d] * factor;
-        for (size_t t = 0; t < count; t++) sum = fmaf(p[t], ck_load_float(type, values, t * dim + d), sum);
-        out[d] = sum;
+                          size_t queries, const float *factors, float *out) {
+    for (size_t q = 0; q < queries; q++, p += CK_KV_BLOCK_TOKENS, out += dim) {
+        const float factor = factors[q];
+        size_t d = 0;
+        for (; d + 32 <= dim; d += 32) accumulate_columns(type, p, values, count, dim, d, VECTORS_MAX, factor, out);
+        for (; d + 4 <= dim; d += 4) accumulate_columns(type, p, values, count, dim, d, 1, factor, out);
+        for (; d < dim; d++) {
+            float sum = out[d] * factor;
+            for (size_t t = 0; t < count; t++) sum = fmaf(p[t], ck_load_float(type, values, t * dim + d), sum);
+            out[d] = sum;
+        }
     }
 }
 
-static void accumulate_f32(const float *p, const float *values, size_t count, size_t dim, float factor, float *out) {
-    accumulate(CK_F32, p, values, count, dim, factor, out);
+static void accumulate_f32(const float *p, const float *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out) {
+    accumulate(CK_F32, p, values, count, dim, queries, factors, out);
 }
 
-static void accumulate_f16(const float *p, const uint16_t *values, size_t count, size_t dim, float factor, float *out) {
-    accumulate(CK_F16, p, values, count, dim, factor, out);
+static void accumulate_f16(const float *p, const uint16_t *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out) {
+    accumulate(CK_F16, p, values, count, dim, queries, factors, out);
 }
 
 #pragma clang attribute pop

@@ -3,6 +3,10 @@
 #include "avx2.h"
 #include "x86.h"
 
+// Queries that share the loading of values, and vectors of eight columns at a time: of four queries two, of one eight.
+#define QUERIES_MAX 4
+#define VECTORS_MAX 8
+
 #pragma clang attribute push(CK_AVX2, apply_to = function)
 
 static float softmax_step(float *scores, size_t count, float scale, float *maximum, float *sum) {
@@ -39,43 +43,78 @@ static float softmax_step(float *scores, size_t count, float scale, float *maxim
     return factor;
 }
 
-// Columns d ..< d + 8 · vectors of out.
-CK_INLINE void accumulate_columns(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
-                                  size_t d, int vectors, float factor, float *out) {
-    __m256 sums[8];
+// Columns d ..< d + 8 · vectors of `queries` queries; both counts are constants where this is called.
+CK_INLINE void accumulate_columns(ck_float_type type, int queries, int vectors, const float *p, const void *values,
+                                  size_t count, size_t dim, size_t d, const float *factors, float *out) {
+    __m256 sums[QUERIES_MAX][VECTORS_MAX];
     CK_UNROLL
-    for (int v = 0; v < vectors; v++) {
-        sums[v] = _mm256_mul_ps(_mm256_loadu_ps(out + d + (size_t)v * 8), _mm256_set1_ps(factor));
-    }
-    for (size_t t = 0; t < count; t++) {
-        __m256 weight = _mm256_broadcast_ss(p + t);
+    for (int q = 0; q < queries; q++) {
         CK_UNROLL
         for (int v = 0; v < vectors; v++) {
-            sums[v] = _mm256_fmadd_ps(weight, ck_load8_avx2(type, values, t * dim + d + (size_t)v * 8), sums[v]);
+            __m256 before = _mm256_loadu_ps(out + (size_t)q * dim + d + (size_t)v * 8);
+            sums[q][v] = _mm256_mul_ps(before, _mm256_broadcast_ss(factors + q));
+        }
+    }
+    for (size_t t = 0; t < count; t++) {
+        __m256 value[VECTORS_MAX];
+        CK_UNROLL
+        for (int v = 0; v < vectors; v++) value[v] = ck_load8_avx2(type, values, t * dim + d + (size_t)v * 8);
+        CK_UNROLL
+        for (int q = 0; q < queries; q++) {
+            __m256 weight = _mm256_broadcast_ss(p + q * CK_KV_BLOCK_TOKENS + t);
+            CK_UNROLL
+            for (int v = 0; v < vectors; v++) sums[q][v] = _mm256_fmadd_ps(weight, value[v], sums[q][v]);
         }
     }
     CK_UNROLL
-    for (int v = 0; v < vectors; v++) _mm256_storeu_ps(out + d + (size_t)v * 8, sums[v]);
-}
-
-CK_INLINE void accumulate(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
-                          float factor, float *out) {
-    size_t d = 0;
-    for (; d + 64 <= dim; d += 64) accumulate_columns(type, p, values, count, dim, d, 8, factor, out);
-    for (; d + 8 <= dim; d += 8) accumulate_columns(type, p, values, count, dim, d, 1, factor, out);
-    for (; d < dim; d++) {
-        float sum = out[d] * factor;
-        for (size_t t = 0; t < count; t++) sum = fmaf(p[t], ck_load_float(type, values, t * dim + d), sum);
-        out[d] = sum;
+    for (int q = 0; q < queries; q++) {
+        CK_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            _mm256_storeu_ps(out + (size_t)q * dim + d + (size_t)v * 8, sums[q][v]);
+        }
     }
 }
 
-static void accumulate_f32(const float *p, const float *values, size_t count, size_t dim, float factor, float *out) {
-    accumulate(CK_F32, p, values, count, dim, factor, out);
+// All columns of `queries` queries, `vectors` vectors at a time.
+CK_INLINE void accumulate_queries(ck_float_type type, int queries, int vectors, const float *p, const void *values,
+                                  size_t count, size_t dim, const float *factors, float *out) {
+    size_t d = 0, width = (size_t)vectors * 8;
+    for (; d + width <= dim; d += width) {
+        accumulate_columns(type, queries, vectors, p, values, count, dim, d, factors, out);
+    }
+    for (; d + 8 <= dim; d += 8) accumulate_columns(type, queries, 1, p, values, count, dim, d, factors, out);
+    for (; d < dim; d++) {
+        for (int q = 0; q < queries; q++) {
+            float sum = out[(size_t)q * dim + d] * factors[q];
+            for (size_t t = 0; t < count; t++) {
+                sum = fmaf(p[q * CK_KV_BLOCK_TOKENS + t], ck_load_float(type, values, t * dim + d), sum);
+            }
+            out[(size_t)q * dim + d] = sum;
+        }
+    }
 }
 
-static void accumulate_f16(const float *p, const uint16_t *values, size_t count, size_t dim, float factor, float *out) {
-    accumulate(CK_F16, p, values, count, dim, factor, out);
+CK_INLINE void accumulate(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
+                          size_t queries, const float *factors, float *out) {
+    size_t q = 0;
+    for (; q + QUERIES_MAX <= queries; q += QUERIES_MAX) {
+        accumulate_queries(type, QUERIES_MAX, 2, p + q * CK_KV_BLOCK_TOKENS, values, count, dim, factors + q,
+                           out + q * dim);
+    }
+    for (; q < queries; q++) {
+        accumulate_queries(type, 1, VECTORS_MAX, p + q * CK_KV_BLOCK_TOKENS, values, count, dim, factors + q,
+                           out + q * dim);
+    }
+}
+
+static void accumulate_f32(const float *p, const float *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out) {
+    accumulate(CK_F32, p, values, count, dim, queries, factors, out);
+}
+
+static void accumulate_f16(const float *p, const uint16_t *values, size_t count, size_t dim, size_t queries,
+                           const float *factors, float *out) {
+    accumulate(CK_F16, p, values, count, dim, queries, factors, out);
 }
 
 #pragma clang attribute pop

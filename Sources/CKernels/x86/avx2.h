@@ -27,6 +27,18 @@ CK_INLINE float ck_fold8_avx2(__m256 lanes) {
 
 CK_INLINE float ck_fold16_avx2(ck_sixteen lanes) { return ck_fold8_avx2(_mm256_add_ps(lanes.low, lanes.high)); }
 
+// The same of four vectors, in order.
+CK_INLINE __m128 ck_fold8_four_avx2(__m256 a, __m256 b, __m256 c, __m256 d) {
+    __m256 ab = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    __m256 cd = _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+    __m256d even = _mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+    __m256d odd = _mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+    __m256 two = _mm256_add_ps(_mm256_castpd_ps(even), _mm256_castpd_ps(odd));
+    __m128 ac = _mm256_castps256_ps128(two), bd = _mm256_extractf128_ps(two, 1);
+    __m128 sum = _mm_add_ps(_mm_shuffle_ps(ac, bd, 0x88), _mm_shuffle_ps(ac, bd, 0xdd));
+    return _mm_shuffle_ps(sum, sum, 0xd8);
+}
+
 // All bits of the first `count` of eight 32-bit lanes.
 CK_INLINE __m256i ck_mask8_avx2(size_t count) {
     __m256i indices = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -30,6 +30,28 @@ CK_INLINE __m512 ck_load16_avx512(ck_float_type type, const void *values, size_t
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
+// The operations of ck_exp.
+CK_INLINE __m512 ck_exp_avx512(__m512 x) {
+    // The second operand is what comes out when one is a NaN.
+    x = _mm512_max_ps(_mm512_set1_ps(CK_EXP_MIN), x);
+    x = _mm512_min_ps(_mm512_set1_ps(CK_EXP_MAX), x);
+    __m512 rounder = _mm512_set1_ps(CK_EXP_ROUNDER);
+    __m512 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(CK_EXP_LOG2E), rounder);
+    __m512 n = _mm512_sub_ps(shifted, rounder);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-CK_EXP_LN2_HIGH), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-CK_EXP_LN2_LOW), r);
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(CK_EXP_C4), r, _mm512_set1_ps(CK_EXP_C3));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(CK_EXP_C2));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(CK_EXP_C1));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(CK_EXP_C0));
+    p = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(p, r), r, r), _mm512_set1_ps(1.0f));
+    __m512i exponent = _mm512_sub_epi32(_mm512_castps_si512(shifted), _mm512_castps_si512(rounder));
+    __m512i half = _mm512_srai_epi32(exponent, 1), offset = _mm512_set1_epi32(127);
+    __m512i first = _mm512_slli_epi32(_mm512_add_epi32(half, offset), 23);
+    __m512i second = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(exponent, half), offset), 23);
+    return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(first)), _mm512_castsi512_ps(second));
+}
+
 // Rows of sixteen become columns.
 CK_INLINE void ck_transpose16_avx512(__m512 v[16]) {
     __m512 pairs[16], quads[16], halves[16];

@@ -131,9 +131,14 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
     tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, high);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        float *to = y + (size_t)r * y_stride;
         CK_UNROLL
-        for (int o = 0; o < outputs; o++) {
-            y[(size_t)r * y_stride + (size_t)o] = ck_fold8_avx2(_mm256_add_ps(low[r][o], high[r][o]));
+        for (int o = 0; o < outputs; o++) low[r][o] = _mm256_add_ps(low[r][o], high[r][o]);
+        if (outputs == TILE_OUTPUTS) {
+            _mm_storeu_ps(to, ck_fold8_four_avx2(low[r][0], low[r][1], low[r][2], low[r][3]));
+        } else {
+            CK_UNROLL
+            for (int o = 0; o < outputs; o++) to[o] = ck_fold8_avx2(low[r][o]);
         }
     }
 }

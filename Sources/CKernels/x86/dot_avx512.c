@@ -49,8 +49,18 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
     if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        float *to = y + (size_t)r * y_stride;
+        __m256 halves[TILE_OUTPUTS];
         CK_UNROLL
-        for (int o = 0; o < outputs; o++) y[(size_t)r * y_stride + (size_t)o] = ck_fold16_avx512(sums[r][o]);
+        for (int o = 0; o < outputs; o++) {
+            halves[o] = _mm256_add_ps(_mm512_castps512_ps256(sums[r][o]), _mm512_extractf32x8_ps(sums[r][o], 1));
+        }
+        if (outputs == TILE_OUTPUTS) {
+            _mm_storeu_ps(to, ck_fold8_four_avx2(halves[0], halves[1], halves[2], halves[3]));
+        } else {
+            CK_UNROLL
+            for (int o = 0; o < outputs; o++) to[o] = ck_fold8_avx2(halves[o]);
+        }
     }
 }
 
