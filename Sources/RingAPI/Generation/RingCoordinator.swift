@@ -25,6 +25,8 @@ public final class RingCoordinator: TokenGenerator {
         var sender: (any FrameSender)?
         /// Called once when nothing is under way any more.
         var whenIdle: (@Sendable () -> Void)?
+        /// Finished when the ring is complete.
+        var waiters: [AsyncStream<Never>.Continuation] = []
     }
 
     let configuration: RingConfiguration
@@ -57,9 +59,10 @@ public final class RingCoordinator: TokenGenerator {
         _ request: GenerationRequest
     ) throws(GenerationRefusal) -> AsyncThrowingStream<GenerationEvent, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
+        let obstacle = self.obstacle
         let admission = perform { state, now -> Result<UInt64, GenerationRefusal> in
             do throws(GenerationRefusal) {
-                let id = try state.engine.admit(request, at: now)
+                let id = try state.engine.admit(request, at: now, obstacle: obstacle)
                 state.listeners[id] = Listener(requestID: request.requestID, continuation: continuation)
                 return .success(id)
             } catch {
@@ -78,11 +81,22 @@ public final class RingCoordinator: TokenGenerator {
     }
 
     public func status() -> RingStatus {
-        state.withLock { $0.engine.status(at: now()) }
+        let obstacle = self.obstacle
+        return state.withLock { $0.engine.status(at: now(), obstacle: obstacle) }
     }
+
+    /// Asked without the lock, as the sender has one of its own.
+    private var obstacle: String? { state.withLock { $0.engine.isReady ? nil : $0.sender }?.obstacle }
 
     public var contextTokensMax: Int {
         state.withLock { $0.engine.contextTokensMax }
+    }
+
+    /// Returns when the ring is complete, or the task is cancelled.
+    public func whenReady() async {
+        let (stream, continuation) = AsyncStream.makeStream(of: Never.self)
+        perform { state, _ in state.waiters.append(continuation) }
+        for await _ in stream {}
     }
 
     private func cancel(_ id: UInt64) {
@@ -169,6 +183,10 @@ public final class RingCoordinator: TokenGenerator {
     /// resumes nobody in place.
     /// - Returns: lines for the log.
     private func settle(_ state: inout State) -> [(Logger.Level, String)] {
+        if !state.waiters.isEmpty, state.engine.isReady {
+            for waiter in state.waiters { waiter.finish() }
+            state.waiters = []
+        }
         var lines: [(Logger.Level, String)] = []
         for effect in state.engine.takeEffects() {
             switch effect {

@@ -66,16 +66,21 @@ struct RingEngine {
         return formation.isReady && step.epoch == formation.epoch
     }
 
-    func status(at now: Duration) -> RingStatus {
+    /// - Parameter obstacle: why the first shard cannot be reached, where that is known better than here.
+    func status(at now: Duration, obstacle: String? = nil) -> RingStatus {
         let topology = formation.topology
         return RingStatus(
-            state: topology == nil ? .incomplete(sentence(at: now)) : .ready, shards: formation.sightings.latest,
-            epoch: formation.epoch, active: scheduler.active.count, waiting: scheduler.waiting.count,
-            layerCount: configuration.expectation.layerCount, rounds: topology?.rounds ?? 0,
-            stages: topology?.stageCount ?? 0, contextTokensMax: contextTokensMax, metrics: metrics)
+            state: topology == nil ? .incomplete(sentence(at: now, obstacle: obstacle)) : .ready,
+            shards: formation.sightings.latest, epoch: formation.epoch, active: scheduler.active.count,
+            waiting: scheduler.waiting.count, layerCount: configuration.expectation.layerCount,
+            rounds: topology?.rounds ?? 0, stages: topology?.stageCount ?? 0, contextTokensMax: contextTokensMax,
+            metrics: metrics)
     }
 
-    private func sentence(at now: Duration) -> String {
+    private func sentence(at now: Duration, obstacle: String? = nil) -> String {
+        if formation.phase == .disconnected, let obstacle {
+            return "the first shard cannot be reached: \(obstacle); start it, or correct ring-api's -s"
+        }
         let trouble = formation.trouble
         let absent = trouble.absentShard.flatMap { formation.sightings.sentence(about: $0, at: now) }
         return [trouble.reason, absent].compactMap { $0 }.joined(separator: "; ")
@@ -83,9 +88,12 @@ struct RingEngine {
 
     // MARK: Requests
 
-    mutating func admit(_ request: GenerationRequest, at now: Duration) throws(GenerationRefusal) -> UInt64 {
+    /// - Parameter obstacle: as for ``status(at:obstacle:)``.
+    mutating func admit(
+        _ request: GenerationRequest, at now: Duration, obstacle: String? = nil
+    ) throws(GenerationRefusal) -> UInt64 {
         guard !isDraining else { throw .ringNotReady("this API is shutting down; ask again when it is back") }
-        guard formation.isReady else { throw .ringNotReady(sentence(at: now)) }
+        guard formation.isReady else { throw .ringNotReady(sentence(at: now, obstacle: obstacle)) }
         try request.validate(model: configuration.model, contextTokensMax: contextTokensMax)
         let id = try scheduler.admit(request)
         pump(at: now)
@@ -323,9 +331,13 @@ struct RingEngine {
             let rounds = topology.rounds == 1 ? "" : ", \(topology.rounds) rounds"
             let count = shards.count == 1 ? "1 shard" : "\(shards.count) shards"
             effects.append(.log(.info, "ring complete: \(count)\(rounds): " + shards.joined(separator: "; ")))
-        } else if case .beginning = formation.phase {
             return
-        } else if announced != .trouble(formation.trouble.topic) {
+        }
+        switch formation.phase {
+        // What comes of it is not known yet.
+        case .probing, .beginning, .ready: break
+        case .disconnected, .resting:
+            guard announced != .trouble(formation.trouble.topic) else { return }
             announced = .trouble(formation.trouble.topic)
             effects.append(.log(.warning, "waiting for the ring: \(formation.trouble.reason)"))
         }

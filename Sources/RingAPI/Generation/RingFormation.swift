@@ -58,7 +58,8 @@ struct RingFormation {
         self.timing = timing
         self.epochs = epochs
         probeDelay = timing.probeDelayFirst
-        trouble = RingTrouble(reason: "the first shard, \(firstShard), is not connected yet")
+        trouble = RingTrouble(
+            reason: "the first shard, \(firstShard), is not connected yet; start it, or correct ring-api's -s")
     }
 
     var isReady: Bool { topology != nil }
@@ -73,6 +74,7 @@ struct RingFormation {
     mutating func outgoingConnected(at now: Duration) {
         // A link reports each loss before the next connection, so there is nothing on the ring here.
         probeDelay = timing.probeDelayFirst
+        trouble = RingTrouble(reason: "the first shard is connected; the ring has not answered yet")
         probe(at: now)
     }
 

@@ -41,7 +41,8 @@ public final class RingLinks: Sendable {
     }
 
     /// Begins to dial the first shard.
-    public func start() throws {
+    /// - Throws: ``RingTransport/LinkError`` when the system has no thread or descriptor left.
+    public func start() throws(LinkError) {
         try outgoing.start()
     }
 
@@ -69,5 +70,9 @@ extension RingLinks: FrameSender {
         } catch .wire(let error) {
             throw UnsendableFrame(reason: error.description)
         }
+    }
+
+    public var obstacle: String? {
+        if case .disconnected(let error) = outgoing.state { error.description } else { nil }
     }
 }

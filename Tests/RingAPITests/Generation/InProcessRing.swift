@@ -19,6 +19,7 @@ final class InProcessRing: FrameSender {
         var stepsUntilPause = Int.max
         /// A step of more rows cannot be sent.
         var rowsMax = Int.max
+        var obstacle: String?
     }
 
     private let state: Mutex<State>
@@ -53,6 +54,12 @@ final class InProcessRing: FrameSender {
 
     func change(_ body: (inout SimulatedShards) -> Void) {
         state.withLock { body(&$0.shards) }
+    }
+
+    var obstacle: String? { state.withLock { $0.obstacle } }
+
+    func set(obstacle: String) {
+        state.withLock { $0.obstacle = obstacle }
     }
 
     func refuseStepsAbove(rows: Int) {

@@ -64,11 +64,17 @@ import Wire
         #expect(events == SimulatedModel.expectedEvents(of: request, contextTokensMax: 4096))
     }
 
-    @Test func aRefusalIsThrownAtOnce() {
+    @Test func aRefusalSaysWhyTheFirstShardCannotBeReached() {
         let coordinator = coordinator()
-        #expect(throws: GenerationRefusal.ringNotReady("the first shard, a:9000, is not connected yet")) {
-            _ = try coordinator.generate(EngineFixtures.request(prompt: 3))
-        }
+        let request = EngineFixtures.request(prompt: 3)
+        let unknown = "the first shard, a:9000, is not connected yet; start it, or correct ring-api's -s"
+        #expect(throws: GenerationRefusal.ringNotReady(unknown)) { _ = try coordinator.generate(request) }
+        let ring = InProcessRing(EngineFixtures.twoShards)
+        coordinator.connect(through: ring)
+        ring.set(obstacle: "connection refused")
+        let known = "the first shard cannot be reached: connection refused; start it, or correct ring-api's -s"
+        #expect(throws: GenerationRefusal.ringNotReady(known)) { _ = try coordinator.generate(request) }
+        #expect(coordinator.status().state == .incomplete(known))
     }
 
     @Test func aFailureEndsTheStreamWithItsReason() async throws {

@@ -27,7 +27,8 @@ import Wire
             case 0..<40:
                 let request = EngineFixtures.request(
                     prompt: Int.random(in: 1...120, using: &numbers),
-                    salt: UInt32.random(in: 0..<1000, using: &numbers), tokensMax: Int.random(in: 0...30, using: &numbers),
+                    salt: UInt32.random(in: 0..<1000, using: &numbers),
+                    tokensMax: Int.random(in: 0...30, using: &numbers),
                     promptLogprobs: Bool.random(using: &numbers) ? 1 : nil)
                 if let id = try? harness.admit(request) { fates[id] = Fate(request: request) }
             case 40..<46:

@@ -7,13 +7,16 @@ import Wire
 @testable import RingAPI
 
 @Suite struct RingFormingTests {
-    private let start = "waiting for the ring: the first shard, a:9000, is not connected yet"
+    private let start =
+        "waiting for the ring: the first shard, a:9000, is not connected yet; start it, or correct ring-api's -s"
 
     @Test func aRingIsProbedBegunAndReady() {
         var harness = EngineHarness()
-        #expect(harness.reason == "the first shard, a:9000, is not connected yet")
+        let reason = "the first shard, a:9000, is not connected yet; start it, or correct ring-api's -s"
+        #expect(harness.reason == reason)
         harness.connect()
         #expect(harness.onRing.count == 1)
+        #expect(harness.reason == "the first shard is connected; the ring has not answered yet")
         harness.deliverOne()
         guard case .begin(let begin)? = harness.onRing.first?.message else {
             Issue.record("no Begin was sent: \(harness.sent)")

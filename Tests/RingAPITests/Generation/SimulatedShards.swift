@@ -107,7 +107,9 @@ extension SimulatedShards.Shard {
             }
             step.nextLayer = range.upperBound + 1
             guard step.nextLayer == layerCount else {
-                return Frame(.step(step), payload: [UInt8(truncatingIfNeeded: step.stepID), UInt8(step.nextLayer)])
+                // One column of float32.
+                step.hiddenSize = 1
+                return Frame(.step(step), payload: [UInt8](repeating: UInt8(step.nextLayer), count: step.rowCount * 4))
             }
             var result = model.result(of: step)
             result.computeNanoseconds = 1_000_000
