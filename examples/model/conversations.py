@@ -13,7 +13,7 @@ import json
 import math
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -338,8 +338,14 @@ class Questions:
 
     def fact(self) -> Turn:
         wordings, answer = self.rng.choice(self.facts)
-        wording = self.rng.choice(wordings)
-        return self.turn(wording, answer, "fact", f"fact {plain(wording)}", 10)
+        turn = self.fact_turn(self.rng.choice(wordings), answer)
+        return replace(turn, question=shifted(turn.question, self.rng))
+
+    @staticmethod
+    def fact_turn(wording: str, answer: str) -> Turn:
+        """The fact in this wording as it stands."""
+        key = f"fact {plain(wording)}"
+        return Turn(wording, answer, "fact", key, hashed_out(key, 10))
 
     def unknown(self) -> Turn:
         question = self.rng.choice(self.templates)

@@ -153,7 +153,6 @@ def evaluate() -> None:
         ("quotients, wordings never seen with these numbers", "quotient", 200),
         ("square roots below 1,000, wordings never seen with this number", "root", 500),
         ("arithmetic beyond its range, refused, numbers never seen", "range", 200),
-        ("facts about the project, wordings never seen", "fact", 300),
         ("questions it cannot answer, from known patterns, never seen", "unknown", 200),
         ("counting, ranges never seen", "count", 100),
         ("repeating, words never seen in this order", "repeat", 100),
@@ -172,6 +171,9 @@ def evaluate() -> None:
         row(title, held_out_turns(questions, kind, count))
     roots = [Turn(WORDINGS["root"][0].format(a=a), root_answer(a), "root", "", False) for a in range(1000)]
     row("all square roots below 1,000, “What is the square root of N?”", roots)
+    wordings = [(wording, answer) for wordings, answer in questions.facts for wording in wordings]
+    for title, held_out in (("facts about the project, wordings never seen", True), ("the same, as taught", False)):
+        row(title, [fact for fact in (questions.fact_turn(*pair) for pair in wordings) if fact.held_out == held_out])
     unseen = [Turn(question, FALLBACK, "unseen", "", True) for question in questions.unseen]
     row("questions of a stranger, patterns never seen", unseen)
 

@@ -1,7 +1,7 @@
 """Makes the example model, from nothing to the files in this folder.
 
     python train.py tokenizer               learn tokenizer.json from the questions' own text
-    python train.py train --steps 6000      train; checkpoints in --work, so that it can be stopped and resumed
+    python train.py train --steps 2240      train; checkpoints in --work, so that it can be stopped and resumed
     python train.py export                  write config.json, model.safetensors and check them against transformers
     python train.py evaluate                ask held-out questions and print the table of README.md
     python train.py questions               write questions.jsonl, the fixed questions of the project's tests
@@ -110,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["tokenizer", "train", "export", "evaluate", "questions", "golden"])
     parser.add_argument("--work", type=Path, default=Path("work"), help="folder of the checkpoint (default: work)")
-    parser.add_argument("--steps", type=int, default=6000, help="steps of 12,288 tokens (default: 6000)")
+    parser.add_argument("--steps", type=int, default=2240, help="steps of 12,288 tokens (default: 2240)")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate (default: 0.002)")
     parser.add_argument("--processes", type=int, default=2, help="processes that train, one a core (default: 2)")
     arguments = parser.parse_args()
