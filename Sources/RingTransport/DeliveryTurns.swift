@@ -55,8 +55,12 @@ final class DeliveryTurns: Sendable {
     }
 
     func endDelivery() {
-        state.withLock { $0.deliveredCount += 1 }
-        state.signal()
+        let isAwaited = state.withLock { state in
+            state.deliveredCount += 1
+            return state.readCount > state.deliveredCount
+        }
+        // Waking a thread that waits to read, for nothing, would cost more than all else between two short frames.
+        if isAwaited { state.signal() }
     }
 
     /// Ends reading and delivering.

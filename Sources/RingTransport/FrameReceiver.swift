@@ -26,6 +26,7 @@ final class FrameReceiver: @unchecked Sendable {
         self.spin = spin
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 64)
         self.silenceMax = silenceMax
+        socket.setReceiveTimeout(silenceMax)
     }
 
     deinit { buffer.deallocate() }
@@ -112,32 +113,29 @@ final class FrameReceiver: @unchecked Sendable {
     ///
     /// Only time spent here counts as the peer's silence: a daemon that computed for a minute has not listened, and
     /// what was said meanwhile is yet to be read.
-    private func receive(into target: UnsafeMutableRawBufferPointer, _ deadline: MonotonicTime?) throws(LinkError)
-        -> Int
-    {
-        if let count = try receiveNow(into: target) { return count }
-        let began = MonotonicTime.now()
-        if spin > .zero {
-            let spinEnd = began + spin
-            repeat {
-                for _ in 0..<Self.spinsBetweenYields {
-                    if let count = try receiveNow(into: target) { return count }
-                }
-                sched_yield()
-            } while MonotonicTime.now() < spinEnd
-        }
-        let silenceEnd = began + silenceMax
-        while true {
-            if socket.waitToReceive(until: min(silenceEnd, deadline ?? silenceEnd)) {
-                if let count = try receiveNow(into: target) { return count }
-            } else {
-                throw deadline == nil ? .silent(silenceMax) : .noHello
-            }
-        }
+    private func receive(
+        into target: UnsafeMutableRawBufferPointer, _ deadline: MonotonicTime?
+    ) throws(LinkError) -> Int {
+        if spin > .zero, let count = try spinning(into: target) { return count }
+        if let deadline, !socket.waitToReceive(until: deadline) { throw .noHello }
+        guard let count = try received(socket.receiveBlocking(into: target)) else { throw .silent(silenceMax) }
+        return count
     }
 
-    private func receiveNow(into target: UnsafeMutableRawBufferPointer) throws(LinkError) -> Int? {
-        switch socket.receive(into: target) {
+    /// Receives some bytes without sleeping, for as long as is allowed.
+    private func spinning(into target: UnsafeMutableRawBufferPointer) throws(LinkError) -> Int? {
+        let end = MonotonicTime.now() + spin
+        repeat {
+            for _ in 0..<Self.spinsBetweenYields {
+                if let count = try received(socket.receive(into: target)) { return count }
+            }
+            sched_yield()
+        } while MonotonicTime.now() < end
+        return nil
+    }
+
+    private func received(_ transfer: Socket.Transfer) throws(LinkError) -> Int? {
+        switch transfer {
         case .bytes(let count): return count
         case .wouldBlock: return nil
         case .closedByPeer: throw .closedByPeer

@@ -104,8 +104,12 @@ public final class InboundLink: Sendable {
             connection.socket, spin: configuration.receiveSpin, silenceMax: configuration.heartbeatTimeout)
         do throws(LinkError) {
             let machine = try introduce(connection, receiver)
-            let readAhead = try LinkThread(name: "ring-in-ahead") { [self] in serve(connection, receiver, machine) }
-            status.withLock { $0.threads.append(readAhead) }
+            // Started with the lock held, so that `close()` in its first callback already knows it for the link's own.
+            let readAhead = try status.withLock { status throws(LinkError) in
+                let thread = try LinkThread(name: "ring-in-ahead") { [self] in serve(connection, receiver, machine) }
+                status.threads.append(thread)
+                return thread
+            }
             serve(connection, receiver, machine)
             readAhead.join()
         } catch {

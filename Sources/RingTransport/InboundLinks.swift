@@ -78,7 +78,8 @@ public final class InboundLinks: Sendable {
         }
     }
 
-    /// Ends every link and refuses new ones; returns when all their threads have ended.
+    /// Ends every link and refuses new ones; returns when all their threads have ended. Not to be called from their
+    /// callbacks, which would wait for each other.
     public func close() {
         let links = status.withLock { status in
             status.isClosed = true

@@ -77,8 +77,8 @@ public final class OutgoingLink: Sendable {
         try connection.send(frame)
     }
 
-    /// Ends the link and returns when its threads have ended; called from the link's own callbacks, returns at once.
-    /// May be called more than once.
+    /// Ends the link and returns when its threads have ended, which a name that is being looked up can delay; called
+    /// from the link's own callbacks, returns at once. May be called more than once.
     public func close() {
         let (connection, thread, dialer) = status.withLock { status in
             status.isClosed = true

@@ -72,13 +72,14 @@ public final class PortListener: Sendable {
         var pending: [PendingConnection] = []
         var acceptsFrom = MonotonicTime.now()
         var notice = RepeatedNotice()
+        var refusals = RepeatedNotice()
         while !isClosed.load(ordering: .acquiring) {
             let now = MonotonicTime.now()
             let deadlines = pending.map(\.deadline) + (acceptsFrom > now ? [acceptsFrom] : [])
             let accepting = acceptsFrom <= now ? listening.descriptor : nil
             let ready = poll(pending, accepting, until: deadlines.min())
             guard !isClosed.load(ordering: .acquiring) else { break }
-            pending = look(at: pending, ready)
+            pending = look(at: pending, ready, &refusals)
             guard ready.contains(listening.descriptor) else { continue }
             if let code = acceptAll(listening, &pending) {
                 acceptsFrom = .now() + Self.exhaustedPause
@@ -104,7 +105,9 @@ public final class PortListener: Sendable {
 
     /// Hands on the connections whose first byte has come.
     /// - Returns: those that still wait.
-    private func look(at pending: [PendingConnection], _ ready: Set<Int32>) -> [PendingConnection] {
+    private func look(
+        at pending: [PendingConnection], _ ready: Set<Int32>, _ refusals: inout RepeatedNotice
+    ) -> [PendingConnection] {
         let now = MonotonicTime.now()
         var waiting: [PendingConnection] = []
         for connection in pending {
@@ -114,7 +117,7 @@ public final class PortListener: Sendable {
             case .foreign(let accepted, let foreign):
                 if let onForeign {
                     onForeign(accepted, foreign)
-                } else if let refused = refuse(accepted, foreign) {
+                } else if let refused = refuse(accepted, foreign, &refusals) {
                     waiting.append(refused)
                 }
             case .over: break
@@ -141,8 +144,14 @@ public final class PortListener: Sendable {
     }
 
     /// Tells a stranger what this port is for.
-    private func refuse(_ connection: AcceptedConnection, _ foreign: ForeignProtocol) -> PendingConnection? {
-        logger.warning("refused the connection from \(connection.peerAddress): \(WireError.foreign(foreign))")
+    private func refuse(
+        _ connection: AcceptedConnection, _ foreign: ForeignProtocol, _ notice: inout RepeatedNotice
+    ) -> PendingConnection? {
+        let reason = WireError.foreign(foreign).description
+        // A health check that knocks every second would fill the log.
+        if notice.isDue(reason, at: .now()) {
+            logger.warning("refused the connection from \(connection.peerAddress): \(reason)")
+        }
         guard foreign == .http, let descriptor = connection.takeDescriptor() else { return nil }
         let socket = Socket(descriptor: descriptor)
         let body = "This is a port of the ring between shards; send requests to ring-api.\n"

@@ -2,7 +2,7 @@
 
 import Glibc
 
-/// Owns a nonblocking socket; the descriptor is closed when the last thread lets go of it, so that none can use
+/// Owns a socket; the descriptor is closed when the last thread lets go of it, so that none can use
 /// another's.
 final class Socket: Sendable {
     let descriptor: Int32
@@ -13,7 +13,7 @@ final class Socket: Sendable {
 
     deinit { _ = Glibc.close(descriptor) }
 
-    /// What became of a nonblocking call.
+    /// What became of a call.
     enum Transfer {
         case bytes(Int)
         case wouldBlock
@@ -21,14 +21,9 @@ final class Socket: Sendable {
         case failed(Int32)
     }
 
-    func receive(into target: UnsafeMutableRawBufferPointer, flags: Int32 = 0) -> Transfer {
-        while true {
-            let count = recv(descriptor, target.baseAddress, target.count, flags | Int32(MSG_DONTWAIT))
-            if count > 0 { return .bytes(count) }
-            if count == 0 { return .closedByPeer }
-            if errno == EINTR { continue }
-            return errno == EAGAIN ? .wouldBlock : .failed(errno)
-        }
+    /// Receives what has arrived.
+    func receive(into target: UnsafeMutableRawBufferPointer) -> Transfer {
+        Self.transfer { recv(descriptor, target.baseAddress, target.count, Int32(MSG_DONTWAIT)) }
     }
 
     /// Sends what the socket takes of two buffers, without raising SIGPIPE.
@@ -42,13 +37,7 @@ final class Socket: Sendable {
                 var message = msghdr()
                 message.msg_iov = vector
                 message.msg_iovlen = second.isEmpty ? 1 : 2
-                while true {
-                    let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-                    let count = sendmsg(descriptor, &message, flags)
-                    if count >= 0 { return .bytes(count) }
-                    if errno == EINTR { continue }
-                    return errno == EAGAIN ? .wouldBlock : .failed(errno)
-                }
+                return Self.transfer { sendmsg(descriptor, &message, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) }
             }
         }
     }
@@ -63,6 +52,22 @@ final class Socket: Sendable {
         _ = Glibc.shutdown(descriptor, Int32(SHUT_WR))
     }
 
+    /// Receives some bytes, sleeping until there are any: one system call where polling first would take three.
+    /// - Returns: ``Transfer/wouldBlock`` when the time set by ``setReceiveTimeout(_:)`` has passed.
+    func receiveBlocking(into target: UnsafeMutableRawBufferPointer) -> Transfer {
+        Self.transfer { recv(descriptor, target.baseAddress, target.count, 0) }
+    }
+
+    /// How long ``receiveBlocking(into:)`` sleeps at most.
+    func setReceiveTimeout(_ timeout: Duration) {
+        let (seconds, attoseconds) = timeout.components
+        // A timeout of 0 would mean none.
+        var time = timeval(
+            tv_sec: Int(seconds), tv_usec: max(Int(attoseconds / 1_000_000_000_000), seconds == 0 ? 1 : 0))
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        _ = fcntl(descriptor, F_SETFL, 0)
+    }
+
     /// Waits until bytes can be read, or the deadline.
     /// - Returns: whether the socket is ready (or has failed, which reading will tell).
     func waitToReceive(until deadline: MonotonicTime) -> Bool {
@@ -71,6 +76,21 @@ final class Socket: Sendable {
             let count = Glibc.poll(&poll, 1, deadline.pollMilliseconds(from: .now()))
             if count != 0 && !(count < 0 && errno == EINTR) { return true }
             if count == 0 && MonotonicTime.now() >= deadline { return false }
+        }
+    }
+
+    private static func transfer(_ call: () -> Int) -> Transfer {
+        while true {
+            let count = call()
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .closedByPeer }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            // It closed without having read all, or its program died.
+            case ECONNRESET, EPIPE: return .closedByPeer
+            default: return .failed(errno)
+            }
         }
     }
 

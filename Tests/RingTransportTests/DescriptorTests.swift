@@ -22,8 +22,10 @@ import Wire
             let daemon = try ListeningDaemon()
             let peer = try RawPeer.connect(to: daemon.listener.address)
             _ = try peer.introduce(as: .shard("a"))
-            // One more for the dialing end, none for the accepting one.
-            var limit = rlimit(rlim_cur: rlim_t(Self.openDescriptors.max() ?? 0) + 2, rlim_max: 1024)
+            // One descriptor for the dialing end, none for the accepting one.
+            let open = Set(Self.openDescriptors)
+            let free = try #require((0..<1024).first { !open.contains($0) })
+            var limit = rlimit(rlim_cur: rlim_t(free) + 1, rlim_max: 1024)
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             let late = try RawPeer.connect(to: daemon.listener.address)
             try late.send(Frame(.hello(.shard("late"))))

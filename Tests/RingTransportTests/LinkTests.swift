@@ -63,6 +63,23 @@ import Wire
         #expect(listener.events.all.compactMap(\.frame?.stepID) == [1, 2, 3])
     }
 
+    /// A network that swallows everything while both ends keep their connections open.
+    @Test func aHalfOpenConnectionIsNoticedOnBothEnds() throws {
+        var configuration = LinkConfiguration()
+        configuration.heartbeatInterval = .milliseconds(50)
+        configuration.heartbeatTimeout = .milliseconds(500)
+        let listener = try ListeningDaemon(configuration: configuration)
+        let relay = try FaultyRelay(to: listener.listener.address)
+        let dialer = try DialingDaemon(to: relay.address, configuration: configuration)
+        defer { dialer.close(); relay.close(); listener.close() }
+        try dialer.waitUntilConnected()
+        relay.freeze()
+        try dialer.states.first { $0 == .disconnected(.silent(.milliseconds(500))) }
+        try listener.events.first { $0.state == .disconnected(.silent(.milliseconds(500))) }
+        relay.freeze(false)
+        try dialer.waitUntilConnected(2)
+    }
+
     @Test(arguments: [0, 4096, 65_000, 70_000, 1 << 20, 15_000_000])
     func framesOfAllSizesArriveWhole(payloadBytes: Int) throws {
         let listener = try ListeningDaemon()
