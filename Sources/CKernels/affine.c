@@ -1,8 +1,11 @@
-// Affine weights × int8 rows in portable C: exact integer sums within a group, floats between groups.
+// Affine weights × int8 rows in portable C: exact integer sums within a group, floats between groups. Values of rows lie
+// in their natural order for every width.
 #include "kernels.h"
+#include "panel.h"
 
 static void quantize_row(const float *x, size_t inputs, size_t group, ck_order order, const ck_quantized_rows *out,
                          size_t row) {
+    (void)order;
     int8_t *values = out->values + row * out->value_stride;
     float *scales = out->scales + row * out->group_stride;
     float *sums = out->sums + row * out->group_stride;
@@ -31,60 +34,45 @@ static void quantize_row(const float *x, size_t inputs, size_t group, ck_order o
             float shifted = x[k] * inverse + 0x1.8p+23f;  // rounds to the nearest integer, ties to even
             int32_t value = (int32_t)(ck_bits_of(shifted) - ck_bits_of(0x1.8p+23f));
             sum += value;
-            values[ck_quantized_index(order, k)] = (int8_t)value;
+            values[k] = (int8_t)value;
         }
         value_sums[g] = sum;
         sums[g] = scales[g] * (float)sum;
     }
 }
 
-// Σ q · x over one group of elements of row `output`.
-static int32_t group_dot(const ck_matrix *matrix, const uint8_t *weights, const int8_t *values, ck_order order, size_t g) {
-    uint8_t elements[CK_GROUP_MAX];
-    size_t first = g * matrix->group;
-    ck_unpack_bits(weights, matrix->bits, first, matrix->group, elements);
-    int32_t sum = 0;
-    for (size_t i = 0; i < matrix->group; i++) sum += elements[i] * values[ck_quantized_index(order, first + i)];
-    return sum;
-}
-
-static float affine_dot(const ck_matrix *matrix, size_t output, const ck_quantized_rows *x, size_t row, ck_order order) {
+// One output and up to CK_PANEL_ROWS_MAX rows, the weights of a group unpacked once for all of them.
+static void dot_output(const ck_matrix *matrix, size_t output, const ck_quantized_rows *x, size_t rows, float *y,
+                       size_t y_stride) {
     const uint8_t *weights = ck_matrix_row(matrix, output);
     const void *scales = ck_scales_row(matrix, matrix->scales, output);
     const void *biases = ck_scales_row(matrix, matrix->biases, output);
-    size_t groups = matrix->inputs / matrix->group;
-    const float *x_scales = x->scales + row * x->group_stride;
-    const float *x_sums = x->sums + row * x->group_stride;
-    float lanes[CK_GROUP_LANES] = {0};
+    const size_t group = matrix->group, groups = matrix->inputs / group;
+    float lanes[CK_PANEL_ROWS_MAX][CK_GROUP_LANES];
+    memset(lanes, 0, rows * sizeof lanes[0]);
     for (size_t g = 0; g < ck_round_up(groups, CK_GROUP_LANES); g++) {
-        float scale = 0, bias = 0, sum = 0;
+        uint8_t elements[CK_GROUP_MAX] = {0};
+        float scale = 0, bias = 0;
         if (g < groups) {
+            ck_unpack_bits(weights, matrix->bits, g * group, group, elements);
             scale = ck_load_float(matrix->scale_type, scales, g);
             bias = ck_load_float(matrix->scale_type, biases, g);
-            sum = (float)group_dot(matrix, weights, x->values + row * x->value_stride, order, g);
         }
-        float *lane = &lanes[g % CK_GROUP_LANES];
-        *lane = fmaf(scale * x_scales[g], sum, *lane);
-        *lane = fmaf(bias, x_sums[g], *lane);
+        for (size_t r = 0; r < rows; r++) {
+            const int8_t *values = x->values + r * x->value_stride + g * group;
+            int32_t sum = 0;
+            for (size_t i = 0; i < group; i++) sum += elements[i] * values[i];
+            float *lane = &lanes[r][g % CK_GROUP_LANES];
+            *lane = fmaf(scale * x->scales[r * x->group_stride + g], (float)sum, *lane);
+            *lane = fmaf(bias, x->sums[r * x->group_stride + g], *lane);
+        }
     }
-    return ck_fold_group_lanes(lanes);
+    for (size_t r = 0; r < rows; r++) y[r * y_stride] = ck_fold_group_lanes(lanes[r]);
 }
 
 static void dot_affine(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
-                       size_t rows, float *y, size_t y_stride, ck_order order) {
-    for (size_t o = 0; o < outputs; o++) {
-        for (size_t r = 0; r < rows; r++) y[r * y_stride + o] = affine_dot(matrix, first_output + o, x, r, order);
-    }
-}
-
-static void dot_affine4(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
-                        size_t rows, float *y, size_t y_stride) {
-    dot_affine(matrix, first_output, outputs, x, rows, y, y_stride, CK_ORDER_EVEN_ODD);
-}
-
-static void dot_affine8(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
-                        size_t rows, float *y, size_t y_stride) {
-    dot_affine(matrix, first_output, outputs, x, rows, y, y_stride, CK_ORDER_NATURAL);
+                       size_t rows, float *y, size_t y_stride) {
+    for (size_t o = 0; o < outputs; o++) dot_output(matrix, first_output + o, x, rows, y + o, y_stride);
 }
 
 static void dequantize(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out) {
@@ -105,6 +93,6 @@ static void dequantize(const ck_matrix *matrix, size_t output, size_t first_inpu
 void ck_init_affine_portable(ck_kernels *table) {
     table->quantize_row = quantize_row;
     table->dequantize = dequantize;
-    table->dot_affine4 = dot_affine4;
-    table->dot_affine8 = dot_affine8;
+    table->dot_affine4 = dot_affine;
+    table->dot_affine8 = dot_affine;
 }

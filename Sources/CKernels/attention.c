@@ -1,12 +1,13 @@
 // Attention over a paged cache: the walk over rows, heads and blocks.
 //
-// A query's scores, softmax and sums depend on its own tokens alone, taken block by block. Rows of one sequence that come
-// together, such as a chunk of a prompt, are taken together for speed: a block of keys is multiplied by all their
+// A query's scores, softmax and sums depend on its own tokens alone, taken block by block. Rows of one sequence that
+// come together, such as a chunk of a prompt, are taken together for speed: a block of keys is multiplied by all their
 // queries, and values are added to all of them where their spans of tokens overlap.
 #include "kernels.h"
 
-// Queries taken together: rows of one sequence × heads that share keys. Bounds the scores on the stack.
-#define QUERIES_MAX 16
+// Queries taken together: rows of one sequence × heads that share keys. Bounds the scores on the stack; a multiple of
+// the queries that kernels take at a time (2, 3, 4, 6).
+#define QUERIES_MAX 24
 // Floats of the queries taken together, and of their outputs. Larger heads are taken a row at a time.
 #define QUERY_FLOATS_MAX 4096
 // Least work of a run that is spread over the pool, in products of keys and values: some 10 µs.
@@ -56,8 +57,8 @@ static slot_span span_of(const ck_attention_row *row, size_t block) {
     return (slot_span){first - start, end - start};
 }
 
-// Adds the values of a block; p is [query, CK_KV_BLOCK_TOKENS]. What all rows attend to is added to all at once, what lies
-// before and behind to each alone: every query sees its tokens in order.
+// Adds the values of a block; p is [query, CK_KV_BLOCK_TOKENS]. What all rows attend to is added to all at once, what
+// lies before and behind to each alone: every query sees its tokens in order.
 static void add_values(const attention *a, query_set *set, const uint8_t *values, const slot_span *spans,
                        const float *p, float *factors) {
     size_t first = 0, end = CK_KV_BLOCK_TOKENS;

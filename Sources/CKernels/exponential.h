@@ -13,8 +13,8 @@
 // Below, the result rounds to 0; above, to infinity. Between them 2ⁿ splits into two normal factors.
 #define CK_EXP_MIN (-104.0f)
 #define CK_EXP_MAX 89.0f
-// exp(r) ≈ 1 + r + r² · (C0 + C1 r + … + C4 r⁴), a least-squares fit at Chebyshev nodes with the coefficients rounded one
-// after the other; relative error 4.1e-9, so that float rounding decides the result.
+// exp(r) ≈ 1 + r + r² · (C0 + C1 r + … + C4 r⁴), a least-squares fit at Chebyshev nodes with the coefficients rounded
+// one after the other; relative error 4.1e-9, so that float rounding decides the result.
 #define CK_EXP_C0 0x1.0p-1f
 #define CK_EXP_C1 0x1.55548ep-3f
 #define CK_EXP_C2 0x1.5555b4p-5f

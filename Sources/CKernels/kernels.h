@@ -16,7 +16,8 @@
 // Lanes of a float sum: element k is added, fused, to lane k mod 16; a row is padded with zeros to whole sixteens.
 // One AVX-512 register, two of AVX2, four of NEON.
 #define CK_LANES 16
-// Lanes of a sum over groups in int8 products: group g goes to lane g mod 8, missing groups of the last eight are zeros.
+// Lanes of a sum over groups in int8 products: group g goes to lane g mod 8, missing groups of the last eight are
+// zeros.
 #define CK_GROUP_LANES 8
 // Groups that kernels take at a time at the most: quantised rows are padded with zeros to whole blocks.
 #define CK_GROUP_BLOCK 16
@@ -136,7 +137,7 @@ static inline const uint8_t *ck_copy_last_block(const uint8_t *at, size_t bytes,
     return copy;
 }
 
-// Order of the int8 values of a quantised row.
+// Order of the int8 values of a quantised row. Each table's quantize_row and products agree on what they make of it.
 typedef enum {
     CK_ORDER_NATURAL = 0,
     // Each 64 values as the 32 of even index, then the 32 of odd index: what the low and the high halves of 32 bytes of
@@ -159,7 +160,8 @@ static inline size_t ck_quantized_index(ck_order order, size_t k) {
     return order == CK_ORDER_NATURAL ? k : (k & ~(size_t)63) + (k & 1) * 32 + (k & 63) / 2;
 }
 
-// Below, a group of x counts as zeros: 127 / maximum would leave the range of floats, and so would any use of the values.
+// Below, a group of x counts as zeros: 127 / maximum would leave the range of floats, and so would any use of the
+// values.
 #define CK_QUANTIZED_MAXIMUM_MIN 0x1p-100f
 
 // What a group with this largest magnitude (as bits) is multiplied by to lie within −127 … 127, and its scale. 0 for
@@ -194,17 +196,18 @@ typedef struct {
                         size_t rows, float *y, size_t y_stride);
     void (*dot_affine8)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
                         size_t rows, float *y, size_t y_stride);
-    // Many rows by panels (panel.h): strips of `strip` outputs, tiles of at most tile_rows rows, from panel_rows_min rows
-    // on (affine_panel_rows_min for int8 rows), where packing pays. strip is 0 where an instruction set has no panels.
+    // Many rows by panels (panel.h): strips of `strip` outputs, tiles of at most tile_rows rows, from panel_rows_min
+    // rows on (affine_panel_rows_min for int8 rows), where packing pays. strip is 0 where an instruction set has no
+    // panels.
     size_t strip, tile_rows, panel_rows_min, affine_panel_rows_min;
     // Tile `tile` of the rows x [rows, inputs] into packed rows.
     void (*pack_rows)(const float *x, size_t rows, size_t inputs, size_t tile, float *packed);
     // `inputs` inputs of up to `strip` outputs into a panel; missing outputs become zeros.
     void (*pack_weights)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
                          float *panel);
-    // Adds a panel of `elements` elements a lane × the rows' elements from first_element on to sums [lane, rows, strip];
-    // where first_element is 0 the sums begin. next_bytes bytes at `next`, which the next strip will read, are asked for
-    // on the way: memory works while sums are formed.
+    // Adds a panel of `elements` elements a lane × the rows' elements from first_element on to sums [lane, rows,
+    // strip]; where first_element is 0 the sums begin. next_bytes bytes at `next`, which the next strip will read, are
+    // asked for on the way: memory works while sums are formed.
     void (*multiply_panel)(const float *panel, const float *packed, size_t rows, size_t row_elements,
                            size_t first_element, size_t elements, const uint8_t *next, size_t next_bytes, float *sums);
     // The sums of all lanes of `outputs` outputs.
@@ -228,8 +231,9 @@ typedef struct {
     void (*bf16_from_f32)(const float *from, size_t count, uint16_t *to);
     void (*f32_from_f16)(const uint16_t *from, size_t count, float *to);
     void (*f32_from_bf16)(const uint16_t *from, size_t count, float *to);
-    // One step of the online softmax over `count` new scores (1 … CK_KV_BLOCK_TOKENS): scores become exp(scale · score − maximum)
-    // with the maximum so far; maximum and sum are carried on; the result is what earlier sums are to be multiplied by.
+    // One step of the online softmax over `count` new scores (1 … CK_KV_BLOCK_TOKENS): scores become exp(scale · score
+    // − maximum) with the maximum so far; maximum and sum are carried on; the result is what earlier sums are to be
+    // multiplied by.
     float (*softmax_step)(float *scores, size_t count, float scale, float *maximum, float *sum);
     // out[q, d] = factors[q] · out[q, d], then out[q, d] += p[q, t] · values[t, d] for t in order. p is
     // [queries, CK_KV_BLOCK_TOKENS], values [count, dim], out [queries, dim].

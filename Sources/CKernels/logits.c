@@ -13,7 +13,8 @@ static double sum_exponentials(const float *logits, size_t count, float maximum)
 }
 
 double ck_log(double x) {
-    // x = m · 2ᵉ with m in √½ … √2; ln m = 2 artanh((m − 1) / (m + 1)), whose series ends below 2⁻⁵⁴ after eleven terms.
+    // x = m · 2ᵉ with m in √½ … √2; ln m = 2 artanh((m − 1) / (m + 1)), whose series ends below 2⁻⁵⁴ after eleven
+    // terms.
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     int64_t exponent = (int64_t)(bits >> 52) - 1023;

@@ -5,7 +5,8 @@
 
 // Items a worker gets on average, so that one that was held up leaves its share to others.
 #define ITEMS_PER_WORKER 4
-// Least work of an item, in weight bytes read plus multiplications / 16: some 5 µs, ten times what handing it out costs.
+// Least work of an item, in weight bytes read plus multiplications / 16: some 5 µs, ten times what handing it out
+// costs.
 #define ITEM_COST_MIN ((size_t)96 << 10)
 // Outputs of an item are a multiple of this, so that strips stay whole.
 #define OUTPUTS_STEP CK_PANEL_OUTPUTS_MAX
@@ -108,7 +109,8 @@ static ck_float_type type_of_weights(const ck_matrix *matrix) {
     }
 }
 
-static void dot_float(const product_run *run, ck_float_type type, const void *w, size_t outputs, float *y, size_t y_stride) {
+static void dot_float(const product_run *run, ck_float_type type, const void *w, size_t outputs, float *y,
+                      size_t y_stride) {
     const ck_kernels *kernels = run->kernels;
     size_t n = run->inputs;
     switch (type) {

@@ -1,8 +1,10 @@
-// How many-row products are laid out: weights of a strip of outputs as a panel, rows in tiles, both in the order of use.
+// How many-row products are laid out: weights of a strip of outputs as a panel, rows in tiles, both in the order of
+// use.
 //
-// A panel's vectors hold outputs, not inputs, so that a sum stays in one place of a vector and nothing is folded across.
-// The canon is kept by taking the lanes of a sum one after the other: a pass over lane l adds elements l, l + 16, … in
-// order. A panel holds a block of inputs; the sums of all lanes wait in memory from block to block and are folded last.
+// A panel's vectors hold outputs, not inputs, so that a sum stays in one place of a vector and nothing is folded
+// across. The canon is kept by taking the lanes of a sum one after the other: a pass over lane l adds elements l, l +
+// 16, … in order. A panel holds a block of inputs; the sums of all lanes wait in memory from block to block and are
+// folded last.
 #ifndef CK_PANEL_H
 #define CK_PANEL_H
 

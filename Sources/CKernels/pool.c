@@ -1,9 +1,11 @@
-// The worker pool: the caller takes items beside its workers, which spin a little between runs and then sleep on a futex.
+// The worker pool: the caller takes items beside its workers, which spin a little between runs and then sleep on a
+// futex.
 //
-// One 64-bit word, `claims`, holds the run's number and the next item to take. A worker that read run r's description takes an
-// item by swapping (r, i) for (r, i + 1); the swap succeeds only while run r has items left, and then the description it
-// read is run r's, since the caller writes another only after every item of r is done. So a run ends when its items are
-// done and never waits for a worker that took none: a worker that the system has set aside costs nothing.
+// One 64-bit word, `claims`, holds the run's number and the next item to take. A worker that read run r's description
+// takes an item by swapping (r, i) for (r, i + 1); the swap succeeds only while run r has items left, and then the
+// description it read is run r's, since the caller writes another only after every item of r is done. So a run ends
+// when its items are done and never waits for a worker that took none: a worker that the system has set aside costs
+// nothing.
 #define _GNU_SOURCE
 #include "ckernels.h"
 
@@ -24,8 +26,8 @@
 // Pauses between two looks at the clock of the scheduler: spinning on without yielding collapses when another program
 // wants the core.
 #define SPINS_PER_YIELD 64
-// Yields before a waiting thread sleeps: together some 100 to 300 µs, longer than the gap between two kernels of a layer,
-// shorter than a wait for the network.
+// Yields before a waiting thread sleeps: together some 100 to 300 µs, longer than the gap between two kernels of a
+// layer, shorter than a wait for the network.
 #define YIELDS_BEFORE_SLEEP 64
 // Workers' stacks: kernels keep some tens of kilobytes there.
 #define WORKER_STACK_BYTES ((size_t)1 << 20)

@@ -1,4 +1,5 @@
-// Unpacks little-endian streams of narrow unsigned elements, the way MLX packs quantised weights, to one element a byte.
+// Unpacks little-endian streams of narrow unsigned elements, the way MLX packs quantised weights, to one element a
+// byte.
 #include "kernels.h"
 
 void ck_unpack_bits(const uint8_t *stream, uint32_t bits, size_t first, size_t count, uint8_t *out) {

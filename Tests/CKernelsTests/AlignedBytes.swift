@@ -1,5 +1,7 @@
 // Memory laid out as the kernels ask for it.
 
+import Glibc
+
 /// 64-byte aligned memory, readable for 64 bytes past its end. It starts out filled with ones, which are NaNs as floats:
 /// a kernel that lets what it may read but not use reach a result is found out.
 final class AlignedBytes {
@@ -9,7 +11,7 @@ final class AlignedBytes {
     init(count: Int) {
         self.count = count
         pointer = UnsafeMutableRawPointer.allocate(byteCount: count + 64, alignment: 64)
-        pointer.initializeMemory(as: UInt8.self, repeating: 0xFF, count: count + 64)
+        memset(pointer, 0xFF, count + 64)
     }
 
     convenience init<Element: BitwiseCopyable>(_ elements: [Element]) {

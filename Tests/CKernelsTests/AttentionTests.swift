@@ -98,7 +98,8 @@ extension KernelTests {
             return out
         }
 
-        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsRight(type: ck_float_type, shape: Shape) {
+        @Test(arguments: [CK_F32, CK_F16], shapes)
+        func attentionIsRight(type: ck_float_type, shape: Shape) {
             var random = RandomSource(seed: 1)
             let cache = CacheSample(
                 type, tokens: 200, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,

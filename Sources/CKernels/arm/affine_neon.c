@@ -23,7 +23,9 @@ CK_INLINE void add_group(int bits, int group, int rows, const uint8_t *w, const 
             size_t k = g * (size_t)group + (size_t)at;
             int8x16_t weights = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w + k), vdupq_n_u8(0x80)));
             CK_UNROLL
-            for (int r = 0; r < rows; r++) sums[r] = vdotq_s32(sums[r], weights, vld1q_s8(x + (size_t)r * x_stride + k));
+            for (int r = 0; r < rows; r++) {
+                sums[r] = vdotq_s32(sums[r], weights, vld1q_s8(x + (size_t)r * x_stride + k));
+            }
         }
         return;
     }

@@ -3,9 +3,9 @@
 //
 // One canon of arithmetic. For given inputs every function returns the same bits on every instruction set (portable C,
 // AVX2, AVX-512, NEON), with any number of threads, and for a row alone or among many: sums along an axis are kept in a
-// fixed number of lanes that are filled and folded in a fixed order, products are fused (fma) everywhere or nowhere, and
-// work is split over outputs, never over a sum. A ring may therefore mix machines, cut its prompts anywhere and rebuild a
-// lost cache by replay, and answer alike. Of a NaN only that it is one is the same everywhere, not its bits.
+// fixed number of lanes that are filled and folded in a fixed order, products are fused (fma) everywhere or nowhere,
+// and work is split over outputs, never over a sum. A ring may therefore mix machines, cut its prompts anywhere and
+// rebuild a lost cache by replay, and answer alike. Of a NaN only that it is one is the same everywhere, not its bits.
 //
 // Shapes are written [slowest, …, fastest]; all arrays are contiguous row-major unless a stride is named.
 #ifndef CKERNELS_H
@@ -37,8 +37,8 @@ ck_isa ck_isa_current(void);
 // Makes every later call use `isa`; false (and no change) when it is not available. Not to be called while kernels run.
 bool ck_isa_use(ck_isa isa);
 const char *ck_isa_name(ck_isa isa);
-// NULL when RING_ISA is unset or names an available instruction set, otherwise what is wrong with it, as a static string.
-// A program says so at its start; without that the variable is passed over.
+// NULL when RING_ISA is unset or names an available instruction set, otherwise what is wrong with it, as a static
+// string. A program says so at its start; without that the variable is passed over.
 const char *ck_isa_problem(void);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -75,8 +75,8 @@ typedef enum {
 // Inputs of the widest matrix: more than twice the widest layer of published models.
 #define CK_INPUTS_MAX 131072
 
-// A weight matrix [outputs, inputs] as a checkpoint stores it. Every pointer is 64-byte aligned and readable for 64 bytes
-// past its end.
+// A weight matrix [outputs, inputs] as a checkpoint stores it. Every pointer is 64-byte aligned and readable for 64
+// bytes past its end.
 typedef struct {
     ck_format format;
     uint32_t outputs;
@@ -104,8 +104,8 @@ const char *ck_matrix_problem(const ck_matrix *matrix);
 // weights); 64-byte aligned.
 size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs);
 
-// y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v or
-// gate/up. x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or
+// y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v
+// or gate/up. x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or
 // [matrices[m]->outputs] float32. With int8 activations a group of x that holds an infinity or a NaN gives NaN.
 typedef struct {
     const ck_matrix *matrix;
@@ -115,8 +115,8 @@ typedef struct {
 void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows,
                ck_activations activations, void *scratch);
 
-// Rows `ids` of a matrix as float32, for the embedding: out[r, :] = matrix[ids[r], :]. Every id is below matrix->outputs
-// (the caller checks).
+// Rows `ids` of a matrix as float32, for the embedding: out[r, :] = matrix[ids[r], :]. Every id is below
+// matrix->outputs (the caller checks).
 void ck_gather_rows(const ck_matrix *matrix, const uint32_t *ids, size_t rows, float *out);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -155,12 +155,13 @@ void ck_convert_to_f32(ck_float_type type, const void *from, size_t count, float
 // Tokens in a block of the KV cache. 64 rows of a head fit the first-level cache at head dimension 128 in f16 (16 KiB).
 #define CK_KV_BLOCK_TOKENS 64
 
-// Writes one token's keys (or values) [kv_heads, head_dim] float32 into slot `slot` (0 ..< CK_KV_BLOCK_TOKENS) of a block
-// [kv_heads, CK_KV_BLOCK_TOKENS, head_dim] of `type` (CK_F32 or CK_F16).
+// Writes one token's keys (or values) [kv_heads, head_dim] float32 into slot `slot` (0 ..< CK_KV_BLOCK_TOKENS) of a
+// block [kv_heads, CK_KV_BLOCK_TOKENS, head_dim] of `type` (CK_F32 or CK_F16).
 void ck_kv_store(ck_float_type type, const float *token, size_t kv_heads, size_t head_dim, uint32_t slot, void *block);
 
-// What one row attends to: tokens first_token ..< token_count of its sequence, its own included, through tables of block
-// pointers (token t lies in block t / CK_KV_BLOCK_TOKENS). Each block is [kv_heads, CK_KV_BLOCK_TOKENS, head_dim].
+// What one row attends to: tokens first_token ..< token_count of its sequence, its own included, through tables of
+// block pointers (token t lies in block t / CK_KV_BLOCK_TOKENS). Each block is [kv_heads, CK_KV_BLOCK_TOKENS,
+// head_dim].
 typedef struct {
     const void *const *key_blocks;
     const void *const *value_blocks;
@@ -168,10 +169,10 @@ typedef struct {
     uint32_t token_count;  // > first_token
 } ck_attention_row;
 
-// out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block by
-// block with an online softmax, so memory does not grow with the context. queries is [rows, heads, head_dim], out
-// [rows, heads, value_dim]; heads is a multiple of kv_heads. Value blocks are [kv_heads, CK_KV_BLOCK_TOKENS, value_dim];
-// `type` is CK_F32 or CK_F16.
+// out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block
+// by block with an online softmax, so memory does not grow with the context. queries is [rows, heads, head_dim], out
+// [rows, heads, value_dim]; heads is a multiple of kv_heads. Value blocks are [kv_heads, CK_KV_BLOCK_TOKENS,
+// value_dim]; `type` is CK_F32 or CK_F16.
 void ck_attention(ck_pool *pool, ck_float_type type, const float *queries, const ck_attention_row *rows,
                   size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
                   float *out);

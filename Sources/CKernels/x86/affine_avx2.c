@@ -124,7 +124,8 @@ CK_INLINE void add_groups(int bits, int group, int rows, ck_float_type scale_typ
     } else {
         sums8(group, rows, w, values, x->value_stride, sums);
     }
-    __m256 scale = ck_load_scales_avx2(scale_type, scales, g, groups), bias = ck_load_scales_avx2(scale_type, biases, g, groups);
+    __m256 scale = ck_load_scales_avx2(scale_type, scales, g, groups);
+    __m256 bias = ck_load_scales_avx2(scale_type, biases, g, groups);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         size_t at = (row + (size_t)r) * x->group_stride + g;

@@ -113,7 +113,8 @@ static void pack_panel(const ck_matrix *matrix, size_t first_output, size_t outp
     }
 }
 
-// Where step `step` of block `block` finds its four values of x: 4-bit blocks are halves of 64 values in even-odd order.
+// Where step `step` of block `block` finds its four values of x: 4-bit blocks are halves of 64 values in even-odd
+// order.
 CK_INLINE size_t x_offset(int bits, size_t block, size_t step) {
     if (bits == 8) return block * BLOCK_INPUTS + step * 4;
     return block / 2 * 64 + block % 2 * 16 + step / 2 * 4 + step % 2 * 32;
@@ -143,7 +144,8 @@ CK_INLINE void block_sums(int bits, int rows, const uint8_t *w, const int8_t *x,
             sums[r][v] = is_first ? wide : _mm256_add_epi32(sums[r][v], wide);
         }
     }
-    // The sums are to wait in memory: held in registers they would push the narrow sums of the next block out of theirs.
+    // The sums are to wait in memory: held in registers they would push the narrow sums of the next block out of
+    // theirs.
     __asm__ volatile("" : : "r"(sums) : "memory");
 }
 

@@ -86,8 +86,8 @@ static void pack_panel(const ck_matrix *matrix, size_t first_output, size_t outp
     }
 }
 
-// Adds a step of the panel to the sums; its four values of x lie at `at`. The result is `at`, known only when the sums are:
-// values of a later step, fetched early, would push sums out of their registers.
+// Adds a step of the panel to the sums; its four values of x lie at `at`. The result is `at`, known only when the sums
+// are: values of a later step, fetched early, would push sums out of their registers.
 CK_INLINE const int8_t *add_step(int rows, const uint8_t *panel, const int8_t *at, size_t x_stride,
                                  __m512i sums[TILE_ROWS][2]) {
     __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);

@@ -3,8 +3,9 @@
 #include "avx2.h"
 #include "x86.h"
 
-// Queries that share the loading of values, and vectors of eight columns at a time: of four queries two, of one eight.
-#define QUERIES_MAX 4
+// Queries that share the loading of values, and vectors of eight columns at a time: of several queries two, of one
+// eight.
+#define QUERIES_MAX 6
 #define VECTORS_MAX 8
 
 #pragma clang attribute push(CK_AVX2, apply_to = function)
@@ -96,14 +97,17 @@ CK_INLINE void accumulate_queries(ck_float_type type, int queries, int vectors, 
 
 CK_INLINE void accumulate(ck_float_type type, const float *p, const void *values, size_t count, size_t dim,
                           size_t queries, const float *factors, float *out) {
-    size_t q = 0;
-    for (; q + QUERIES_MAX <= queries; q += QUERIES_MAX) {
-        accumulate_queries(type, QUERIES_MAX, 2, p + q * CK_KV_BLOCK_TOKENS, values, count, dim, factors + q,
-                           out + q * dim);
-    }
-    for (; q < queries; q++) {
-        accumulate_queries(type, 1, VECTORS_MAX, p + q * CK_KV_BLOCK_TOKENS, values, count, dim, factors + q,
-                           out + q * dim);
+    for (size_t q = 0, together; q < queries; q += together) {
+        size_t left = queries - q;
+        together = left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        const float *from = p + q * CK_KV_BLOCK_TOKENS;
+        float *to = out + q * dim;
+        switch (together) {
+        case 1: accumulate_queries(type, 1, VECTORS_MAX, from, values, count, dim, factors + q, to); break;
+        case 2: accumulate_queries(type, 2, 4, from, values, count, dim, factors + q, to); break;
+        case 4: accumulate_queries(type, 4, 2, from, values, count, dim, factors + q, to); break;
+        case 6: accumulate_queries(type, 6, 2, from, values, count, dim, factors + q, to); break;
+        }
     }
 }
 

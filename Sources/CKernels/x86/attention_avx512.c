@@ -35,8 +35,8 @@ static float softmax_step(float *scores, size_t count, float scale, float *maxim
     return factor;
 }
 
-// Columns d ..< d + 16 · vectors of `queries` queries, fewer where the mask has fewer; both counts are constants where this
-// is called.
+// Columns d ..< d + 16 · vectors of `queries` queries, fewer where the mask has fewer; both counts are constants where
+// this is called.
 CK_INLINE void accumulate_columns(ck_float_type type, int queries, int vectors, __mmask16 mask, const float *p,
                                   const void *values, size_t count, size_t dim, size_t d, const float *factors,
                                   float *out) {

@@ -64,8 +64,8 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
     }
 }
 
-// All rows of a strip of outputs. The next strip is asked for while the first rows use this one: memory sees one stream,
-// not one for each output.
+// All rows of a strip of outputs. The next strip is asked for while the first rows use this one: memory sees one
+// stream, not one for each output.
 CK_INLINE void strip_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
                           size_t x_stride, size_t rows, size_t n, float *y, size_t y_stride) {
     const uint8_t *next = weight_at(type, w, (size_t)outputs * w_stride);

@@ -125,7 +125,8 @@ static void fold_panel(const float *sums, size_t rows, size_t outputs, float *y,
             const float *at = sums + r * STRIP + column;
             __m256 a[8];
             for (size_t i = 0; i < 8; i++) {
-                a[i] = _mm256_add_ps(_mm256_loadu_ps(at + i * lane_stride), _mm256_loadu_ps(at + (i + 8) * lane_stride));
+                __m256 low = _mm256_loadu_ps(at + i * lane_stride), high = _mm256_loadu_ps(at + (i + 8) * lane_stride);
+                a[i] = _mm256_add_ps(low, high);
             }
             for (size_t i = 0; i < 4; i++) a[i] = _mm256_add_ps(a[i], a[i + 4]);
             __m256 sum = _mm256_add_ps(_mm256_add_ps(a[0], a[2]), _mm256_add_ps(a[1], a[3]));
