@@ -36,8 +36,8 @@ build: packages ## Build the daemons in release
 	$(SWIFT) build -c release
 
 unit-test: packages ## The tests written in Swift
-	$(SWIFT) build -c release --build-tests
-	$(SWIFT) test -c release --skip-build
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
 
 end-to-end-test: test-packages build $(VENV)/.installed ## Real processes on free ports, asked by the openai client
 	$(VENV)/bin/python -m pytest Tests/EndToEnd -q
@@ -50,7 +50,7 @@ $(VENV)/.installed: Tests/EndToEnd/requirements.txt
 lint: packages ## Format, imports between targets, and the house rules
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
 	tools/check-style.sh
-	$(SWIFT) build -c release --explicit-target-dependency-import-check error
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
