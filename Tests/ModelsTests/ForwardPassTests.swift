@@ -123,24 +123,27 @@ import Testing
     }
 
     @Test func aStepTooLargeForTheWorkingMemoryIsRefused() throws {
-        let compute = Compute(pool: try WorkerPool(threads: 1), arenaBytesMax: 1 << 20)
-        let cache = bench.makeCache()
-        let tokens = [UInt32](repeating: 1, count: 256)
-        // The memory is enough for one token, not for so many at once.
-        func step(_ count: Int) throws {
-            let pass = try ForwardPass(
-                bench.loaded.model, layers: 0..<2, runs: [StepRun(cache: cache, position: 0, count: count)], on: compute
-            )
-            do {
-                try bench.loaded.embedding(Array(tokens[..<count]), into: pass.hidden)
-                for layer in bench.loaded.layers { try pass.apply(layer) }
-            } catch {
-                pass.rollBack()
-                throw error
-            }
+        // What one token takes, with room for some more but not for two thousand.
+        let ample = Compute(pool: try WorkerPool(threads: 1))
+        try step([bench.makeCache()], count: 1, on: ample)
+        let compute = Compute(pool: try WorkerPool(threads: 1), arenaBytesMax: ample.arena.reservedBytes + 1 << 20)
+        let caches = (0..<8).map { _ in bench.makeCache() }
+        #expect(throws: TensorError.self) { try step(caches, count: 256, on: compute) }
+        #expect(caches[0][0].length == 0, "a step that failed leaves nothing behind")
+        try step([caches[0]], count: 1, on: compute)
+        #expect(caches[0][0].length == 1 && caches[0][1].length == 1)
+    }
+
+    /// Sends `count` tokens of each sequence through all layers.
+    private func step(_ caches: [SequenceCache], count: Int, on compute: Compute) throws {
+        let runs = caches.map { StepRun(cache: $0, position: 0, count: count) }
+        let pass = try ForwardPass(bench.loaded.model, layers: 0..<2, runs: runs, on: compute)
+        do {
+            try bench.loaded.embedding([UInt32](repeating: 1, count: count * caches.count), into: pass.hidden)
+            for layer in bench.loaded.layers { try pass.apply(layer) }
+        } catch {
+            pass.rollBack()
+            throw error
         }
-        #expect(throws: TensorError.self) { try step(256) }
-        try step(1)
-        #expect(cache[0].length == 1 && cache[1].length == 1)
     }
 }

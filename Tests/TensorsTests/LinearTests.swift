@@ -68,6 +68,8 @@ import Testing
         #expect([first.array, second.array, third.array] == alone)
         let (left, right) = try x.projected(by: c, a)
         #expect([left.array, right.array] == [alone[2], alone[0]])
+        // The matrices own the memory that the products read.
+        withExtendedLifetime((matrices, compute)) {}
     }
 
     @Test(arguments: formats)

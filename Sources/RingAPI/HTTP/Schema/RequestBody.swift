@@ -85,8 +85,8 @@ extension KeyedDecodingContainer where Key == MemberName {
     func read<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value? {
         do {
             return try decodeIfPresent(type, forKey: MemberName(name))
-        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
-            // A number that does not fit its type is reported without its place.
+        } catch let error where !(error is DecodingError) && !(error is APIError) {
+            // A number that does not fit its type is an error of the decoder's own, without its place.
             throw APIError.invalid(name, "\(name) must be \(APIError.name(of: type))")
         }
     }
