@@ -17,7 +17,9 @@ while IFS= read -r file; do
     head -n 1 "$file" | grep -q '^// ' || complain "$file: the first line says the file's job"
     lines=$(wc -l <"$file")
     [[ $lines -le 500 ]] || complain "$file: $lines lines; past 500 a file has two jobs"
-    perl -CSD -ne 'chomp; exit 1 if length > 120' "$file" || complain "$file: lines over 120 characters"
+    # In Swift code the formatter breaks what can be broken; it leaves comments alone, and all of C.
+    perl -CSD -ne 'chomp; exit 1 if length > 120 && ($ARGV !~ /swift$/ || m{^\s*//})' "$file" ||
+        complain "$file: lines over 120 characters"
 done < <(git ls-files '*.swift' '*.c' '*.h' ':!:Tests/**/Fixtures/**' | grep -v 'shim\.h$')
 
 while IFS= read -r match; do

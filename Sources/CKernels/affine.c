@@ -1,4 +1,5 @@
-// Affine weights × int8 rows in portable C: exact integer sums within a group, floats between groups. Values of rows lie
+// Affine weights × int8 rows in portable C: exact integer sums within a group, floats between groups. Values of rows
+// lie
 // in their natural order for every width.
 #include "kernels.h"
 #include "panel.h"

@@ -4,7 +4,8 @@ import Dispatch
 import Glibc
 
 enum BareSocket {
-    /// Median microseconds for `bytes` bytes one way, from `rounds` round trips between two threads over a TCP connection.
+    /// Median microseconds for `bytes` bytes one way, from `rounds` round trips between two threads over a TCP
+    /// connection.
     static func oneWayMicroseconds(bytes: Int, rounds: Int) throws -> Double {
         let (near, far) = try connectedPair()
         defer { close(near) }

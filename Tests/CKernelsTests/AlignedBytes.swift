@@ -2,7 +2,8 @@
 
 import Glibc
 
-/// 64-byte aligned memory, readable for 64 bytes past its end. It starts out filled with ones, which are NaNs as floats:
+/// 64-byte aligned memory, readable for 64 bytes past its end. It starts out filled with ones, which are NaNs as
+/// floats:
 /// a kernel that lets what it may read but not use reach a result is found out.
 final class AlignedBytes {
     let pointer: UnsafeMutableRawPointer

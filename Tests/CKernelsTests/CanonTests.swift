@@ -4,7 +4,8 @@ import CKernels
 import Testing
 
 extension KernelTests {
-    /// Digests of results computed once. A machine of another architecture cannot compare itself with this one in a test;
+    /// Digests of results computed once. A machine of another architecture cannot compare itself with this one in a
+    /// test;
     /// it can with these. They change only when the canon is changed on purpose, and then every machine of a ring must
     /// be upgraded together.
     @Suite struct Canon {
