@@ -50,8 +50,8 @@ public struct TemplateClock: Sendable, Equatable {
             throw ChatTemplateError(.evaluation, "strftime_now: the format holds a null character")
         }
         var parts = tm()
-        parts.tm_year = CInt(clamping: year - 1900)
-        parts.tm_mon = CInt(clamping: month - 1)
+        parts.tm_year = CInt(clamping: max(year, 0) - 1900)
+        parts.tm_mon = CInt(clamping: max(month, 1) - 1)
         parts.tm_mday = CInt(clamping: day)
         parts.tm_hour = CInt(clamping: hour)
         parts.tm_min = CInt(clamping: minute)

@@ -8,7 +8,8 @@ import Wire
 
 @testable import RingAPI
 
-@Suite struct RingCoordinatorTests {
+// The limit ends a test that waits for what never comes.
+@Suite(.timeLimit(.minutes(2))) struct RingCoordinatorTests {
     private func coordinator(
         clock: any Clock<Duration> = ContinuousClock(), change: (inout RingConfiguration) -> Void = { _ in }
     ) -> RingCoordinator {

@@ -219,7 +219,7 @@ extension JinjaFilters {
         let fill = try reader.optional("fill_with").flatMap { $0.isNone ? nil : $0 }
         try reader.finish()
         guard count != 0 else { throw interpreter.failure("integer division or modulo by zero") }
-        try interpreter.budget.allocateValues(max(count, 0) * 4)
+        try interpreter.budget.allocateValues(max(count, 0))
         return try iterator(interpreter) { slices in
             let items = try interpreter.items(of: value)
             guard count > 0 else { return }

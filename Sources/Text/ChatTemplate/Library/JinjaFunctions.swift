@@ -24,11 +24,10 @@ enum JinjaFunctions {
         try reader.finish()
         let (start, stop) = second.map { (first, $0) } ?? (0, first)
         guard step != 0 else { throw interpreter.failure("range() arg 3 must not be zero") }
-        let (distance, overflow) =
-            step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
-        let magnitude = step.magnitude
+        // Up to twice as far as an Int reaches.
+        let distance = UInt(bitPattern: step > 0 ? stop &- start : start &- stop)
         let isEmpty = step > 0 ? stop <= start : start <= stop
-        let count = isEmpty ? 0 : overflow ? UInt.max / magnitude : (UInt(distance) - 1) / magnitude + 1
+        let count = isEmpty ? 0 : (distance - 1) / step.magnitude + 1
         let most = interpreter.budget.limits.rangeItemsMax
         guard count <= UInt(most) else {
             throw ChatTemplateError(.limit, "range() of more than \(most) items")

@@ -1,15 +1,14 @@
 // JinjaInterpreter+Statements: renders statements.
 
 extension JinjaInterpreter {
+    /// Renders statements in their order, until one leaves the loop's round.
     func run(_ body: [Statement], in scope: RenderScope) throws -> Flow {
         for statement in body {
-            let flow: Flow
             if case .text(let text) = statement {
                 try write(text)
                 continue
-            } else {
-                flow = try nested { try run(statement, in: scope) }
             }
+            let flow = try nested { try run(statement, in: scope) }
             if flow != .onward { return flow }
         }
         return .onward

@@ -14,7 +14,7 @@ struct RenderBudget {
 
     /// Counts `count` steps.
     mutating func step(_ count: Int = 1) throws {
-        stepsLeft -= count
+        stepsLeft = count <= stepsLeft ? stepsLeft - count : -1
         guard stepsLeft >= 0 else {
             throw ChatTemplateError(.limit, "the template takes more than \(limits.stepsMax) steps")
         }
@@ -32,7 +32,7 @@ struct RenderBudget {
 
     /// Counts building something of `bytes`. Call it before building.
     mutating func allocate(_ bytes: Int) throws {
-        bytesLeft -= bytes
+        bytesLeft = bytes <= bytesLeft ? bytesLeft - bytes : -1
         guard bytesLeft >= 0 else {
             throw ChatTemplateError(
                 .limit, "the template builds more than \(limits.allocatedBytesMax) bytes of text and lists")

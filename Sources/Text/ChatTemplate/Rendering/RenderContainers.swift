@@ -40,7 +40,8 @@ final class RenderRange {
         self.count = count
     }
 
-    subscript(index: Int) -> RenderValue { .int(start + index * step) }
+    /// The item at `index`, which is below `count`: it fits, though the distance from the start may not.
+    subscript(index: Int) -> RenderValue { .int(start &+ index &* step) }
 }
 
 /// A dict, made once, in the order of insertion.
