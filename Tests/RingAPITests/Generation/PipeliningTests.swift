@@ -5,7 +5,8 @@ import Wire
 
 @testable import RingAPI
 
-/// Shards in a row, each with an equal part of the layers. Time is counted in rows: a step takes as long as its rows and
+/// Shards in a row, each with an equal part of the layers. Time is counted in rows: a step takes as long as its rows
+/// and
 /// a fixed part, over all shards together.
 private struct TimedPipeline {
     static let stepOverhead = Double(PackingPolicy.overheadRowsFromMemory)
