@@ -190,6 +190,11 @@ typedef struct {
                     size_t n, float *y, size_t y_stride);
     void (*dot_bf16)(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                      size_t n, float *y, size_t y_stride);
+    // The same over a block of inputs, whose sums wait in memory: adds n elements (whole sixteens, but for the last
+    // block) to the lanes sums [output, rows, CK_LANES], or begins them. NULL where an instruction set has none.
+    void (*dot_block)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+                      size_t x_stride, size_t rows, size_t n, bool begins, float *sums);
+    void (*fold_block)(const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride);
     // The same over outputs first_output ..< first_output + outputs of an affine matrix of 4 bits (x in even-odd order)
     // or 8 bits (natural order) and quantised rows.
     void (*dot_affine4)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,

@@ -120,10 +120,39 @@ static void dot_float(const product_run *run, ck_float_type type, const void *w,
     }
 }
 
+// Inputs of a block of a few rows: eight rows and a strip of weights fit a first-level cache of 32 KiB.
+#define BLOCK_INPUTS 512
+// Bytes of the sums that wait meanwhile: a part of a second-level cache.
+#define BLOCK_SUM_BYTES ((size_t)256 << 10)
+
+// A few rows of many inputs, block by block: the rows' values of a block stay in the first-level cache while all
+// outputs pass, and the sums in the second.
+static void multiply_float_blocks(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
+    const ck_kernels *kernels = run->kernels;
+    const ck_matrix *matrix = product->matrix;
+    const ck_float_type type = type_of_weights(matrix);
+    const size_t n = run->inputs, sum_bytes = run->rows * CK_LANES * sizeof(float);
+    const size_t at_once = BLOCK_SUM_BYTES / sum_bytes / OUTPUTS_STEP * OUTPUTS_STEP;
+    float *sums = (float *)ck_worker_arena;
+    for (size_t done = 0; done < outputs; done += at_once) {
+        size_t count = ck_min_size(at_once, outputs - done), output = first + done;
+        for (size_t k = 0; k < n; k += BLOCK_INPUTS) {
+            const uint8_t *w = ck_matrix_row(matrix, output) + k * ck_float_bytes(type);
+            kernels->dot_block(type, w, n, count, run->x + k, n, run->rows, ck_min_size(BLOCK_INPUTS, n - k), k == 0,
+                               sums);
+        }
+        kernels->fold_block(sums, count, run->rows, output_at(run, product, output), matrix->outputs);
+    }
+}
+
 // In float, weights dequantised into the arena if need be.
 static void multiply_float(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     size_t n = run->inputs;
+    if (matrix->format != CK_FORMAT_AFFINE && run->rows > 1 && n > BLOCK_INPUTS && run->kernels->dot_block != NULL) {
+        multiply_float_blocks(run, product, first, outputs);
+        return;
+    }
     if (matrix->format != CK_FORMAT_AFFINE) {
         dot_float(run, type_of_weights(matrix), ck_matrix_row(matrix, first), outputs, output_at(run, product, first),
                   matrix->outputs);

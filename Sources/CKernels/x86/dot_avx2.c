@@ -12,10 +12,11 @@ CK_INLINE const uint8_t *weight_at(ck_float_type type, const void *w, size_t ele
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// One row: four outputs at a time, bound by memory
+// One row: bound by memory
 
-// Outputs of a strip: enough independent sums to hide the latency of fma.
-#define STRIP 4
+// Outputs of a strip: enough independent sums to hide the latency of fma behind memory, few enough that the strip to
+// come fits the first-level cache beside this one.
+#define STRIP 2
 
 // Sixteen weights as lanes 0 … 7 and 8 … 15; of bf16 as the even and the odd lanes, which takes half the instructions.
 CK_INLINE ck_sixteen load_weights(ck_float_type type, const uint8_t *at) {
@@ -84,20 +85,25 @@ CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_
 #define TILE_OUTPUTS 4
 #define TILE_ROWS 3
 
-// Lanes first_lane ..< first_lane + 8 of a tile's sums. `next`, unless NULL, is asked for on the way, as in dot_row.
+// Adds to lanes first_lane ..< first_lane + 8 of a tile's sums. On the way memory is asked for `next`, unless NULL, as
+// in dot_row, or for `ahead`, unless NULL: a strip to come whose rows of weights lie apart, at the rate this one's are
+// used.
 CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t first_lane, const void *w, size_t w_stride,
-                          const float *x, size_t x_stride, size_t n, const uint8_t *next,
+                          const float *x, size_t x_stride, size_t n, const uint8_t *next, const uint8_t *ahead,
                           __m256 sums[TILE_ROWS][TILE_OUTPUTS]) {
     const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
-    CK_UNROLL
-    for (int r = 0; r < rows; r++) {
-        CK_UNROLL
-        for (int o = 0; o < outputs; o++) sums[r][o] = _mm256_setzero_ps();
-    }
     size_t k = first_lane;
     for (; k + 8 <= n; k += CK_LANES) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T0);
+        }
+        if (ahead != NULL) {
+            // A line of bf16 or f16 is two sixteens: half of the outputs take their turn.
+            size_t from = type == CK_F32 ? 0 : k / CK_LANES % 2 * (size_t)outputs / 2;
+            size_t to = type == CK_F32 ? (size_t)outputs : from + (size_t)outputs / 2;
+            for (size_t o = from; o < to; o++) {
+                _mm_prefetch((const char *)weight_at(type, ahead, o * w_stride + k), _MM_HINT_T0);
+            }
         }
         __m256 values[TILE_ROWS];
         CK_UNROLL
@@ -127,8 +133,13 @@ CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t firs
 CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
                     size_t x_stride, size_t n, const uint8_t *next, float *y, size_t y_stride) {
     __m256 low[TILE_ROWS][TILE_OUTPUTS], high[TILE_ROWS][TILE_OUTPUTS];
-    tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, low);
-    tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, high);
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) {
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) low[r][o] = high[r][o] = _mm256_setzero_ps();
+    }
+    tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, NULL, low);
+    tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, NULL, high);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         float *to = y + (size_t)r * y_stride;
@@ -191,11 +202,96 @@ static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const f
     dot(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, y, y_stride);
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// A block of inputs of a few rows, the sums waiting in memory
+
+// Strips between the one multiplied and the one memory is asked for.
+#define STRIPS_AHEAD 2
+
+// Eight of the lanes of a tile's sums [output, all_rows, CK_LANES].
+CK_INLINE void block_lanes(ck_float_type type, int outputs, int rows, size_t first_lane, const void *w,
+                           size_t w_stride, const float *x, size_t x_stride, size_t n, bool begins,
+                           const uint8_t *ahead, float *memory, size_t all_rows) {
+    __m256 sums[TILE_ROWS][TILE_OUTPUTS];
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) {
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) {
+            const float *at = memory + ((size_t)o * all_rows + (size_t)r) * CK_LANES + first_lane;
+            sums[r][o] = begins ? _mm256_setzero_ps() : _mm256_loadu_ps(at);
+        }
+    }
+    tile_lanes(type, outputs, rows, first_lane, w, w_stride, x, x_stride, n, NULL, ahead, sums);
+    CK_UNROLL
+    for (int r = 0; r < rows; r++) {
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) {
+            _mm256_storeu_ps(memory + ((size_t)o * all_rows + (size_t)r) * CK_LANES + first_lane, sums[r][o]);
+        }
+    }
+}
+
+CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                          size_t x_stride, size_t n, bool begins, const uint8_t *ahead, float *memory,
+                          size_t all_rows) {
+    block_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, begins, ahead, memory, all_rows);
+    block_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, begins, NULL, memory, all_rows);
+}
+
+CK_INLINE void block_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
+                          size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
+    const uint8_t *ahead = weight_at(type, w, STRIPS_AHEAD * (size_t)outputs * w_stride);
+    for (size_t r = 0, count; r < rows; r += count, ahead = NULL) {
+        size_t left = rows - r;
+        count = left == 4 ? 2 : ck_min_size(left, TILE_ROWS);
+        const float *from = x + r * x_stride;
+        float *to = sums + r * CK_LANES;
+        switch (count) {
+        case 1: block_tile(type, outputs, 1, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
+        case 2: block_tile(type, outputs, 2, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
+        case 3: block_tile(type, outputs, 3, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
+        }
+    }
+}
+
+CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+                     size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
+    size_t o = 0;
+    for (; o + TILE_OUTPUTS <= outputs; o += TILE_OUTPUTS) {
+        block_rows(type, TILE_OUTPUTS, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
+                   sums + o * rows * CK_LANES);
+    }
+    for (; o < outputs; o++) {
+        block_rows(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
+                   sums + o * rows * CK_LANES);
+    }
+}
+
+static void dot_block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+                      size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
+    switch (type) {
+    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
+    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
+    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
+    }
+}
+
+static void fold_block(const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride) {
+    for (size_t o = 0; o < outputs; o++) {
+        for (size_t r = 0; r < rows; r++, sums += CK_LANES) {
+            __m256 lanes = _mm256_add_ps(_mm256_loadu_ps(sums), _mm256_loadu_ps(sums + 8));
+            y[r * y_stride + o] = ck_fold8_avx2(lanes);
+        }
+    }
+}
+
 #pragma clang attribute pop
 
 void ck_init_dot_avx2(ck_kernels *table) {
     table->dot_f32 = dot_f32;
     table->dot_f16 = dot_f16;
     table->dot_bf16 = dot_bf16;
+    table->dot_block = dot_block;
+    table->fold_block = fold_block;
 }
 #endif
