@@ -134,6 +134,23 @@ import Wire
         #expect(steps == [1, 2, 3, 4, 5, 6])
     }
 
+    /// Short frames are written by their sender until the system takes only part of one; the rest follows from the queue.
+    @Test func framesThatGoOutInPiecesArriveWhole() throws {
+        var configuration = LinkConfiguration()
+        configuration.queueFramesMax = 200
+        let listener = try RawListener()
+        let dialer = try DialingDaemon(to: listener.address, configuration: configuration)
+        defer { dialer.close(); listener.close() }
+        let peer = try listener.connection(0)
+        _ = try peer.answer(as: .shard("b"))
+        try dialer.waitUntilConnected()
+        // More than the system's buffers of a connection hold, while the peer reads nothing.
+        for step in 1...150 as ClosedRange<UInt64> { try dialer.link.send(.step(step, payloadBytes: 65_532)) }
+        for step in 1...150 as ClosedRange<UInt64> {
+            #expect(try peer.receiveFrameBesideHeartbeats() == .step(step, payloadBytes: 65_532))
+        }
+    }
+
     @Test func aFlippedBitOfAPayloadShowsInItsChecksum() throws {
         let listener = try ListeningDaemon()
         let relay = try FaultyRelay(to: listener.listener.address)

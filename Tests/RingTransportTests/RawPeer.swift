@@ -79,13 +79,16 @@ final class RawPeer: Sendable {
     }
 
     /// The next frame that is no heartbeat; `nil` when the other end closed.
-    func receiveMessage() throws -> Message? {
+    func receiveFrameBesideHeartbeats() throws -> Frame? {
         while let frame = try receiveFrame() {
             if case .heartbeat = frame.message { continue }
-            return frame.message
+            return frame
         }
         return nil
     }
+
+    /// The message of the next frame that is no heartbeat; `nil` when the other end closed.
+    func receiveMessage() throws -> Message? { try receiveFrameBesideHeartbeats()?.message }
 
     /// Everything until the other end closes.
     func receiveToEnd() throws -> String {

@@ -102,7 +102,9 @@ struct RingFormation {
         lastShardLink = nil
         oldestProbeID = lastProbeID + 1
         switch phase {
-        case .disconnected, .resting, .probing: break
+        case .disconnected, .resting: break
+        // A new connection may have come before the old one was found to be dead; its probe is sent anew.
+        case .probing: if !inboundLinks.isEmpty { probe(at: now) }
         case .beginning, .ready:
             rest(RingTrouble(reason: "the last shard's connection to this API is lost: \(reason)"), at: now)
         }

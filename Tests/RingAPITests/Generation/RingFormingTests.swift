@@ -188,6 +188,18 @@ import Wire
         #expect(harness.status.shards.first?.residentBytes == 123)
     }
 
+    @Test func aShardMayConnectAnewBeforeItsOldConnectionIsFoundDead() {
+        var harness = EngineHarness.ready()
+        harness.perform { $0.outgoingLost(reason: "closed", at: $1) }
+        harness.perform { $0.outgoingConnected(at: $1) }
+        harness.dropFrames()
+        harness.perform { $0.inboundConnected(5, at: $1) }
+        harness.dropFrames()
+        harness.perform { $0.inboundLost(EngineHarness.link, reason: "gone", at: $1) }
+        harness.run()
+        #expect(harness.status.state == .ready)
+    }
+
     @Test func onlyTheLastShardsConnectionMatters() {
         var harness = EngineHarness.ready()
         harness.perform { $0.inboundConnected(5, at: $1) }
