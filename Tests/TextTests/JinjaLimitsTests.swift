@@ -123,6 +123,14 @@ struct JinjaLimitsTests {
         #expect(try failure("{{ '{:1000000000}'.format(1) }}") == .evaluation)
     }
 
+    /// Copying all that was gathered so far for each message would build some ten gigabytes here.
+    @Test func gatheringALongTextInANamespaceIsNoTrouble() throws {
+        let source =
+            "{% set ns = namespace(s='') %}{% for i in range(2000) %}{% set ns.s = ns.s ~ text ~ i %}"
+            + "{% set ns.s = ns.s + '\\n' %}{% endfor %}{{ ns.s | length }}"
+        #expect(try failure(source, ["text": .string(many("word ", 1000))]) == nil)
+    }
+
     /// A list of a list twice over, sixty times, is small to hold and would take an age to look at.
     @Test func sharedPartsAreCountedEachTime() throws {
         let grow =

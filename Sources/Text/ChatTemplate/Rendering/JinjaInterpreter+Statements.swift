@@ -25,6 +25,7 @@ extension JinjaInterpreter {
             let items = try evaluate(loop.items, in: scope)
             try write(try renderRecursiveLoop(loop, over: items, in: scope, depth0: 0))
         case .assign(let target, let value): try runAssign(target, value, in: scope)
+        case .append(let statement): try runAppend(statement, in: scope)
         case .capture(let target, let filters, let body, let inner):
             let (value, flow) = try renderCaptured(body, filters: filters, scope: inner, parent: scope)
             guard flow == .onward else { return flow }
@@ -58,6 +59,37 @@ extension JinjaInterpreter {
     func runAssign(_ target: AssignmentTarget, _ value: Expression, in scope: RenderScope) throws {
         try checkNamespaces(of: target, in: scope)
         try assign(try evaluate(value, in: scope), to: target, in: scope)
+    }
+
+    func runAppend(_ statement: AppendStatement, in scope: RenderScope) throws {
+        let namespace = try namespace(in: statement.slot, statement.variable, scope)
+        let changes = namespace.changes
+        var before: RenderValue? = try attribute(statement.attribute, nil, of: .object(namespace))
+        var result: RenderValue?
+        var added = ""
+        for addition in statement.additions {
+            let value = try evaluate(addition, in: scope)
+            if let sum = result {
+                result = try arithmetic(sum, .add, value)
+            } else if statement.isSum, before?.isPlainString != true || !value.isPlainString {
+                // Numbers, lists and the like.
+                let soFar = added.isEmpty ? before ?? .none : try arithmetic(before ?? .none, .add, .string(added))
+                result = try arithmetic(soFar, .add, value)
+            } else {
+                let text = try text(of: value)
+                try budget.allocateString(added.utf8.count + text.utf8.count)
+                added += text
+            }
+        }
+        if result == nil, before?.isPlainString == true, namespace.changes == changes {
+            // No one else may hold the string now, or it would be copied.
+            before = nil
+            return try namespace.append(added, to: statement.attribute, budget: &budget)
+        }
+        let value = try result ?? .string(text(of: before ?? .none) + added)
+        let target = AssignmentTarget.namespaceAttribute(
+            slot: statement.slot, variable: statement.variable, attribute: statement.attribute)
+        try assign(value, to: target, in: scope)
     }
 
     func runCall(_ call: Expression, caller: MacroDefinition, in scope: RenderScope) throws {

@@ -48,6 +48,11 @@ struct RenderBudget {
         try allocate(bytes)
     }
 
+    /// Counts making a string of `bytes` out of one that was there already, where only `counted` bytes are new.
+    mutating func allocateString(_ bytes: Int, counting counted: Int) throws {
+        try allocateString(bytes <= limits.stringBytesMax ? counted : bytes)
+    }
+
     /// Counts building a string of `count` times `bytes`.
     mutating func allocateString(_ bytes: Int, times count: Int) throws {
         let (total, overflow) = bytes.multipliedReportingOverflow(by: max(count, 0))

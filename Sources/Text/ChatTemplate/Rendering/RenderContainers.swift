@@ -3,7 +3,7 @@
 /// A list, made once.
 final class RenderList {
     let elements: [RenderValue]
-    /// Levels of containers, this one included; see RenderBudget.container.
+    /// Levels of containers, this one included; see `RenderBudget.nesting(of:)`.
     let nesting: Int
 
     init(elements: [RenderValue], nesting: Int) {

@@ -5,7 +5,7 @@ class RenderObject {
     /// The name of the Python type that stands for it in the reference.
     var typeName: String { "object" }
     var isTruthy: Bool { true }
-    /// Levels of containers that letting go of this object may let go of; see RenderBudget.container.
+    /// Levels of containers that letting go of this object may let go of; see `RenderBudget.nesting(of:)`.
     var nesting: Int { 0 }
     /// What printing the object shows.
     var summary: String { "<\(typeName) object>" }
@@ -16,8 +16,10 @@ class RenderObject {
 ///
 /// The interpreter empties all namespaces when a rendering ends, so they may hold each other.
 final class RenderNamespace: RenderObject {
-    var names: [String]
-    var values: [RenderValue]
+    private(set) var names: [String]
+    private(set) var values: [RenderValue]
+    /// How often something was assigned.
+    private(set) var changes = 0
 
     init(names: [String], values: [RenderValue]) {
         self.names = names
@@ -26,10 +28,24 @@ final class RenderNamespace: RenderObject {
 
     override var typeName: String { "Namespace" }
 
+    /// Adds to the string under `name`, in place where no one else holds it.
+    func append(_ text: String, to name: String, budget: inout RenderBudget) throws {
+        guard let position = names.firstIndex(where: { PythonText.equal($0, name) }),
+            case .string(var whole) = values[position]
+        else { return }
+        values[position] = .none
+        // Twice the addition, as a string that grows keeps room to grow.
+        try budget.allocateString(whole.utf8.count + text.utf8.count, counting: 2 * text.utf8.count)
+        whole += text
+        values[position] = .string(whole)
+        changes += 1
+    }
+
     subscript(name: String) -> RenderValue? {
         get { names.firstIndex { PythonText.equal($0, name) }.map { values[$0] } }
         set {
             guard let newValue else { return }
+            changes += 1
             if let position = names.firstIndex(where: { PythonText.equal($0, name) }) {
                 values[position] = newValue
             } else {

@@ -56,6 +56,11 @@ extension RenderValue {
         }
     }
 
+    var isPlainString: Bool {
+        if case .string = self { return true }
+        return false
+    }
+
     /// The value of an integer or bool that fits 64 bits.
     var integer: Int? {
         switch self {

@@ -40,7 +40,7 @@ extension JinjaParser {
             try parser.withoutLoops { parser in
                 let parameters = parser.isAt(.leftParenthesis) ? try parser.parseParameters() : []
                 try beforeBody(&parser)
-                let body = try parser.parseBlock(until: end).body
+                let body = try parser.parseBlock(until: [end]).body
                 let scope = parser.scope
                 let specials = [MacroSpecials.caller, MacroSpecials.varargs, MacroSpecials.kwargs].map { special in
                     parameters.contains { $0.name == special } ? nil : scope.parameterSlot(special)

@@ -16,7 +16,7 @@ extension JinjaParser {
         case "print": return [try parsePrint()]
         case "generation":
             let (body, scope) = try inScope(.macro) { parser in
-                try parser.withoutLoops { try $0.parseBlock(until: "endgeneration").body }
+                try parser.withoutLoops { try $0.parseBlock(until: ["endgeneration"]).body }
             }
             return [.scoped(body: body, scope: scope)]
         case "autoescape": return [try parseAutoescape()]
@@ -41,22 +41,18 @@ extension JinjaParser {
         var bodies: [ConditionalBody] = []
         while true {
             let test = try parseTuple(withConditional: false)
-            let (body, end) = try parseConditionalBlock(until: "elif", "else", "endif")
+            let (body, end) = try parseConditionalBlock(until: ["elif", "else", "endif"])
             bodies.append(ConditionalBody(test: test, body: body))
             if end == "elif" { continue }
-            let otherwise = end == "else" ? try parseConditionalBlock(until: "endif").body : []
+            let otherwise = end == "else" ? try parseConditionalBlock(until: ["endif"]).body : []
             return .branch(bodies, otherwise: otherwise)
         }
     }
 
-    mutating func parseConditionalBlock(until ends: String...) throws -> (body: [Statement], end: String) {
+    mutating func parseConditionalBlock(until ends: Set<String>) throws -> (body: [Statement], end: String) {
         scope.conditionalDepth += 1
         defer { scope.conditionalDepth -= 1 }
-        let opener = blockOpener
-        _ = take(.colon)
-        try expect(.blockEnd, "'%}'")
-        let body = try parseBody(until: Set(ends), of: opener)
-        return (body, try expectName())
+        return try parseBlock(until: ends)
     }
 
     mutating func parseFor(line: Int) throws -> Statement {
@@ -81,11 +77,11 @@ extension JinjaParser {
             let target = names.declared { parser.scope.declareParameter($0) }
             parser.loopDepth += 1
             defer { parser.loopDepth -= 1 }
-            let (body, end) = try parser.parseBlock(until: "else", "endfor")
+            let (body, end) = try parser.parseBlock(until: ["else", "endfor"])
             return (target, loopSlot, body, end)
         }
         let (otherwise, otherwiseScope) = try inScope(.block) { parser in
-            end == "else" ? try parser.parseBlock(until: "endfor").body : []
+            end == "else" ? try parser.parseBlock(until: ["endfor"]).body : []
         }
         return .loop(
             LoopStatement(
@@ -104,12 +100,13 @@ extension JinjaParser {
         }
         if take(.assign) {
             let value = try parseTuple()
-            return .assign(storeTarget(names), value)
+            let target = storeTarget(names)
+            return AppendStatement(target, value).map(Statement.append) ?? .assign(target, value)
         }
         let target = storeTarget(names)
         let ((filters, body), bodyScope) = try inScope(.block) { parser in
             let filters = try parser.parseFilters()
-            return (filters, try parser.parseBlock(until: "endset").body)
+            return (filters, try parser.parseBlock(until: ["endset"]).body)
         }
         return .capture(target, filters: filters, body: body, scope: bodyScope)
     }
@@ -127,7 +124,7 @@ extension JinjaParser {
             let targets = bindings.map { names, value in
                 (names.declared { parser.scope.declareParameter($0) }, value)
             }
-            return (targets, try parser.parseBlock(until: "endwith").body)
+            return (targets, try parser.parseBlock(until: ["endwith"]).body)
         }
         return .with(targets, body: body, scope: bodyScope)
     }
@@ -136,7 +133,7 @@ extension JinjaParser {
         let ((filters, body), bodyScope) = try inScope(.block) { parser in
             let first = try parser.parseFilter()
             let filters = [first] + (try parser.parseFilters())
-            return (filters, try parser.parseBlock(until: "endfilter").body)
+            return (filters, try parser.parseBlock(until: ["endfilter"]).body)
         }
         return .filtered(filters, body: body, scope: bodyScope)
     }
@@ -155,7 +152,26 @@ extension JinjaParser {
         guard case .bool(false) = isOn.kind else {
             throw failure("'autoescape' is only supported with false: a prompt is not HTML", line: isOn.line)
         }
-        let (body, bodyScope) = try inScope(.block) { try $0.parseBlock(until: "endautoescape").body }
+        let (body, bodyScope) = try inScope(.block) { try $0.parseBlock(until: ["endautoescape"]).body }
         return .scoped(body: body, scope: bodyScope)
+    }
+}
+
+extension AppendStatement {
+    /// The assignment of `value` to `target`, if it adds to what is there.
+    fileprivate init?(_ target: AssignmentTarget, _ value: Expression) {
+        guard case .namespaceAttribute(let slot, let variable, let attribute) = target else { return nil }
+        let first: Expression
+        switch value.kind {
+        case .concatenation(let operands):
+            (first, additions, isSum) = (operands[0], Array(operands.dropFirst()), false)
+        case .arithmetic(let operand, let rest) where rest.allSatisfy { $0.0 == .add }:
+            (first, additions, isSum) = (operand, rest.map(\.1), true)
+        default: return nil
+        }
+        guard case .chain(let start, let links) = first.kind, case .variable(slot, _) = start.kind, links.count == 1,
+            case .attribute(attribute, _) = links[0]
+        else { return nil }
+        (self.slot, self.variable, self.attribute) = (slot, variable, attribute)
     }
 }

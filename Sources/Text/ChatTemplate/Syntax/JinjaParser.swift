@@ -147,11 +147,11 @@ struct JinjaParser {
     }
 
     /// The rest of an opening tag, the body, and the closing tag's name, which is consumed.
-    mutating func parseBlock(until ends: String...) throws -> (body: [Statement], end: String) {
+    mutating func parseBlock(until ends: Set<String>) throws -> (body: [Statement], end: String) {
         let opener = blockOpener
         _ = take(.colon)
         try expect(.blockEnd, "'%}'")
-        let body = try parseBody(until: Set(ends), of: opener)
+        let body = try parseBody(until: ends, of: opener)
         return (body, try expectName())
     }
 

@@ -31,6 +31,7 @@ indirect enum Statement: Sendable {
     case branch([ConditionalBody], otherwise: [Statement])
     case loop(LoopStatement)
     case assign(AssignmentTarget, Expression)
+    case append(AppendStatement)
     case capture(AssignmentTarget, filters: [FilterCall], body: [Statement], scope: Int)
     case macro(MacroDefinition, slot: Int)
     /// `call`: the call gets the body as its `caller`.
@@ -48,6 +49,17 @@ indirect enum Statement: Sendable {
 struct ConditionalBody: Sendable {
     let test: Expression
     let body: [Statement]
+}
+
+/// `set ns.x = ns.x ~ y` or `+ y`: how templates gather text. It is singled out because copying all that was gathered
+/// so far for each addition would take time and memory with the square of the conversation's length.
+struct AppendStatement: Sendable {
+    let slot: Int
+    let variable: String
+    let attribute: String
+    let additions: [Expression]
+    /// With `+` all must be strings, with `~` anything goes.
+    let isSum: Bool
 }
 
 struct LoopStatement: Sendable {

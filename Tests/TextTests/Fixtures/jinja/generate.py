@@ -324,6 +324,23 @@ case("set",
      "{% autoescape false %}{{ html }}{% endautoescape %}", "{% include 'x' %}", "{% if no %}{% include 'x' %}{% endif %}a", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% extends 'x' %}", "{% generation %}a{{ n }}{% endgeneration %}b", "a\n{% generation %}\nb\n{% endgeneration %}\nc", "{% generation %}{% set x = 1 %}{% endgeneration %}{{ x is defined }}", "{% for i in numbers %}{% generation %}{{ i }}{{ loop.index }}{% endgeneration %}{% endfor %}", "{% generation %}",
      )
 
+case("gathering in a namespace",
+     "{% set ns = namespace(s='a') %}{% for i in numbers %}{% set ns.s = ns.s ~ i ~ '-' %}{% endfor %}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% for w in words %}{% set ns.s = ns.s + w + ',' %}{% endfor %}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% set t = ns.s %}{% set ns.s = ns.s + 'b' %}{{ t }}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% set o = namespace(s=ns.s) %}{% set ns.s = ns.s ~ 'b' %}{{ o.s }}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% set ns.s = ns.s ~ ns.s ~ ns.s %}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + ns.s + ns.s %}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% macro m() %}{% set ns.s = 'new' %}m{% endmacro %}{% set ns.s = ns.s ~ m() %}{{ ns.s }}",
+     "{% set ns = namespace(s='a') %}{% macro m() %}{% set ns.s = ns.s ~ 'z' %}m{% endmacro %}{% set ns.s = ns.s + m() + ns.s %}{{ ns.s }}",
+     "{% set ns = namespace(s=1) %}{% set ns.s = ns.s + 1 + 2.5 %}{{ ns.s }}", "{% set ns = namespace(s=1) %}{% set ns.s = ns.s ~ 1 %}{{ ns.s }}",
+     "{% set ns = namespace(s=[1]) %}{% set ns.s = ns.s + [2] %}{{ ns.s }}", "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + 1 %}", "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + 'b' + 1 %}",
+     "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + 'b' + ('<' | safe) + '>' %}{{ ns.s }}", "{% set ns = namespace(s='<' | safe) %}{% set ns.s = ns.s + '>' %}{{ ns.s }}", "{% set ns = namespace(s='<' | safe) %}{% set ns.s = ns.s ~ '>' %}{{ ns.s + '<' }}",
+     "{% set ns = namespace() %}{% set ns.s = ns.s ~ 'a' %}{{ ns.s }}", "{% set ns = namespace() %}{% set ns.s = ns.s + 'a' %}", "{% set ns = namespace(s=none) %}{% set ns.s = ns.s ~ none ~ missing ~ 1.0 %}{{ ns.s }}", "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + missing %}",
+     "{% set ns = namespace(s='a') %}{% set ns.s = ns.s + 'b' - 'c' %}", "{% set ns = namespace(s=5) %}{% set ns.s = ns.s - 1 + 3 %}{{ ns.s }}", "{% set ns = namespace(s='a', t='b') %}{% set ns.t = ns.s + 'c' %}{{ ns.s }}{{ ns.t }}", "{% set ns = namespace(s='a') %}{% set ns.s = ns.s ~ nope() %}", "{% set d = {'s': 'a'} %}{% set d.s = d.s ~ 'b' %}",
+     "{% set ns = namespace(s='a') %}{% set ns.s = 'b' + ns.s %}{{ ns.s }}", "{% set ns = namespace(s='a') %}{% set ns.s = ns.s.upper() ~ 'b' %}{{ ns.s }}", "{% set ns = namespace(s='a') %}{% set ns.s = ns['s'] ~ 'b' %}{{ ns.s }}",
+     )
+
 case("macro",
      "{% macro m(a, b=2) %}{{ a }}-{{ b }}{% endmacro %}{{ m(1) }} {{ m(1, 3) }} {{ m(b=5, a=4) }} {{ m() }}",
      "{% macro m(a) %}{{ a is defined }}{% endmacro %}{{ m() }}{{ m(none) }}", "{% macro m() %}x{% endmacro %}{{ m(1) }}", "{% macro m() %}x{% endmacro %}{{ m(a=1) }}", "{% macro m(a) %}x{% endmacro %}{{ m(1, a=2) }}",
