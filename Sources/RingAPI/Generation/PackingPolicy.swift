@@ -26,7 +26,8 @@ struct PackingPolicy: Equatable, Sendable {
     var stepsInFlightMax: Int
     /// Rows of a step.
     var rowsMax: Int
-    var stepOverheadRows: Int
+    /// What steps have taken on this ring so far.
+    var cost: StepCost
     var vocabularySize: Int
     var contextTokensMax: Int
 
@@ -38,7 +39,8 @@ struct PackingPolicy: Equatable, Sendable {
         // Two at least: one for a token and one for a prompt.
         rowsMax = max(
             2, min(limits.rowsPerStepMax, WireLimits.stepRowsMax, WireLimits.payloadBytesMax / rowBytes))
-        stepOverheadRows = topology.streamsWeights ? Self.overheadRowsFromDisk : Self.overheadRowsFromMemory
+        cost = StepCost(
+            expectedOverheadRows: topology.streamsWeights ? Self.overheadRowsFromDisk : Self.overheadRowsFromMemory)
         vocabularySize = model.vocabularySize
         contextTokensMax = min(model.contextTokensMax, topology.contextTokensMax ?? model.contextTokensMax)
     }
@@ -60,13 +62,13 @@ struct PackingPolicy: Equatable, Sendable {
         let rows: Int
         if isAnyDecoding {
             // All steps on the ring together hold one chunk, so a running stream is delayed by no more than that.
-            rows = max(Self.prefillRowsBesideDecodeMax, stepOverheadRows) / stepsInFlightMax
+            rows = max(Self.prefillRowsBesideDecodeMax, Int(min(cost.overheadRows, Double(rowsMax)))) / stepsInFlightMax
         } else if stageCount == 1 {
             rows = rowsMax
         } else {
             // n chunks of P/n rows over S stages take (n + S − 1)(P/n + overhead), which is least here.
-            let best = Double(backlogRows) * Double(stepOverheadRows) / Double(stageCount - 1)
-            rows = Int(best.squareRoot())
+            let best = Double(backlogRows) * cost.overheadRows / Double(stageCount - 1)
+            rows = Int(min(best.squareRoot(), Double(rowsMax)))
         }
         let tiles = max(1, (rows + Self.tileRows - 1) / Self.tileRows)
         return min(tiles * Self.tileRows, rowsMax)

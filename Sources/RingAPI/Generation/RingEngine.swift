@@ -175,8 +175,8 @@ struct RingEngine {
         let record = scheduler.inFlight.first { $0.stepID == result.stepID }
         let outputs = scheduler.apply(result)
         if result.epoch == formation.epoch, let record, let roundTrip = watch.ended(result.stepID, at: now) {
-            let rows = record.runs.reduce(0) { $0 + $1.end - $1.position }
-            counters.completed(rows: rows, roundTrip: roundTrip, computeNanoseconds: result.computeNanoseconds)
+            counters.completed(
+                rows: record.rowCount, roundTrip: roundTrip, computeNanoseconds: result.computeNanoseconds)
         }
         take(outputs)
     }

@@ -24,7 +24,7 @@ struct Scheduler {
 
     private var epoch: UInt64 = 0
     /// `nil` while there is no ring.
-    private var policy: PackingPolicy?
+    private(set) var policy: PackingPolicy?
     private var lastSequenceID: UInt64 = 0
     private var lastStepID: UInt64 = 0
     /// Active sequences whose next token may be sent, longest ready first.
@@ -195,6 +195,7 @@ struct Scheduler {
         guard let record = finish(step: result.stepID) else {
             return [.ignored("a result of step \(result.stepID), which is not on the ring")]
         }
+        self.policy?.cost.observe(rows: record.rowCount, nanoseconds: result.computeNanoseconds)
         do {
             let results = try record.matched(with: result.runs, vocabularySize: policy.vocabularySize)
             return zip(record.runs, results).flatMap { run, result in apply(run, result, policy) }

@@ -31,6 +31,9 @@ struct StepRecord: Equatable, Sendable {
     var stepID: UInt64
     var runs: [Run]
 
+    /// Tokens over all runs.
+    var rowCount: Int { runs.reduce(0) { $0 + $1.end - $1.position } }
+
     func carries(_ sequenceID: UInt64) -> Bool { runs.contains { $0.sequenceID == sequenceID } }
 
     /// Pairs each run with its result. Runs that want nothing may have none.

@@ -63,7 +63,7 @@ import Wire
         var streaming = EngineFixtures.oneShard
         streaming[0].windowLayers = 2
         let policy = try EngineFixtures.policy(streaming)
-        #expect(policy.stepOverheadRows == PackingPolicy.overheadRowsFromDisk)
+        #expect(policy.cost.overheadRows == Double(PackingPolicy.overheadRowsFromDisk))
         #expect(policy.prefillRowsMax(backlogRows: 1000, isAnyDecoding: true) == 256)
     }
 
