@@ -23,6 +23,23 @@ public struct ConfigFields: Sendable {
         return integer
     }
 
+    /// Whole numbers in `allowed`; a missing field is none.
+    public func integers(_ name: String, in allowed: ClosedRange<Int>) throws(ConfigError) -> [Int] {
+        guard let value = value(name) else { return [] }
+        func refusal() -> ConfigError {
+            error(name, "a list of whole numbers from \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        guard case .array(let elements) = value else { throw refusal() }
+        var integers: [Int] = []
+        for element in elements {
+            guard case .number(let number) = element, let integer = Int(exactly: number), allowed ~= integer else {
+                throw refusal()
+            }
+            integers.append(integer)
+        }
+        return integers
+    }
+
     /// A number in `allowed`; a missing field is `standard` where that is given.
     public func number(
         _ name: String, in allowed: ClosedRange<Double>, standard: Double? = nil

@@ -99,10 +99,12 @@ public final class ForwardPass {
     ///   - queries: `[row, heads · shape.keyDimension]`.
     ///   - keys: `[row, shape.heads · shape.keyDimension]`.
     ///   - values: `[row, shape.heads · shape.valueDimension]`.
+    ///   - window: tokens that a row attends to, itself included; nil: all.
     /// - Returns: `[row, heads · shape.valueDimension]`.
     /// - Throws: ``TensorError``, or ``CacheError`` when a sequence has two runs in the step.
     func attend(
-        layer: Int, queries: Tensor, keys: Tensor, values: Tensor, heads: Int, cache shape: CacheShape, scale: Float
+        layer: Int, queries: Tensor, keys: Tensor, values: Tensor, heads: Int, cache shape: CacheShape, scale: Float,
+        window: Int? = nil
     ) throws -> Tensor {
         let attended = try AttentionRows(count: queries.rows, in: compute)
         for run in runs {
@@ -113,7 +115,8 @@ public final class ForwardPass {
             }
             cache.append(keys: keys.rows(run.rows), values: values.rows(run.rows))
             for (offset, row) in run.rows.enumerated() {
-                cache.attend(row, of: attended, tokenCount: run.position + offset + 1)
+                let end = run.position + offset + 1
+                cache.attend(row, of: attended, tokens: max(0, end - (window ?? end))..<end)
             }
         }
         return try attended.attend(

@@ -84,10 +84,10 @@ public final class KVCache {
             in: UnsafeMutableRawPointer(mutating: block.unsafelyUnwrapped))
     }
 
-    /// Lets a row of a step attend to the first `tokenCount` tokens.
-    public func attend(_ row: Int, of rows: AttentionRows, tokenCount: Int) {
-        precondition(tokenCount <= length, "attention to tokens that are cached")
-        rows.set(row, keys: keys, values: values, tokens: 0..<tokenCount)
+    /// Lets a row of a step attend to some of the tokens.
+    public func attend(_ row: Int, of rows: AttentionRows, tokens: Range<Int>) {
+        precondition(tokens.upperBound <= length, "attention to tokens that are cached")
+        rows.set(row, keys: keys, values: values, tokens: tokens)
     }
 
     /// Forgets all tokens from the `count`th on, and the blocks that only they needed.

@@ -32,6 +32,8 @@ public enum ModelLimits {
     public static let hiddenSizeMax = 65_536
     /// The widest published models have 53,248.
     public static let intermediateSizeMax = 1 << 20
+    /// Published models have up to 512.
+    public static let expertsMax = 4096
     /// The largest published vocabularies have some 260,000 tokens.
     public static let vocabularySizeMax = 1 << 24
     /// Published models have up to 128.

@@ -21,19 +21,56 @@ struct WeightReader {
             bias: bias ? try vector("\(name).bias", count: outputs) : nil)
     }
 
+    /// The `count` modules `stem.i.name`, or the slices of the one module `stack.name` that holds them all. MLX's
+    /// converter stacks the experts of a layer, Hugging Face's files keep them apart.
+    func linears(
+        stack: String, stem: String, _ name: String, count: Int, inputs: Int, outputs: Int
+    ) throws(CheckpointError) -> [Linear] {
+        var linears: [Linear] = []
+        linears.reserveCapacity(count)
+        let stacked = "\(stack).\(name)"
+        let isStacked = weights.has("\(stacked).weight")
+        for index in 0..<count {
+            let matrix =
+                isStacked
+                ? try matrix(stacked, outputs: outputs, inputs: inputs, slice: (index, count))
+                : try matrix("\(stem).\(index).\(name)", outputs: outputs, inputs: inputs)
+            linears.append(Linear(matrix))
+        }
+        return linears
+    }
+
     /// The norm `name` over `size` columns.
     func norm(_ name: String, size: Int, epsilon: Float) throws(CheckpointError) -> RMSNorm {
         RMSNorm(weight: try vector("\(name).weight", count: size), epsilon: epsilon)
     }
 
     /// The weights `[outputs, inputs]` of module `name`: quantized where it has scales, plain floats otherwise.
-    func matrix(_ name: String, outputs: Int, inputs: Int) throws(CheckpointError) -> Matrix {
-        if weights.has("\(name).scales") { return try quantizedMatrix(name, outputs: outputs, inputs: inputs) }
-        let stored = try weights.tensor("\(name).weight", shape: [outputs, inputs])
-        let type = try floatType(stored)
-        return try usable(name) { (path) throws(MatrixError) in
-            try Matrix(type, outputs: outputs, inputs: inputs, weights: stored.baseAddress, module: path)
+    /// - Parameter slice: which of how many such matrices the module holds one after the other.
+    func matrix(
+        _ name: String, outputs: Int, inputs: Int, slice: (index: Int, count: Int)? = nil
+    ) throws(CheckpointError) -> Matrix {
+        if weights.has("\(name).scales") {
+            return try quantizedMatrix(name, outputs: outputs, inputs: inputs, slice: slice)
         }
+        let stored = try tensor("\(name).weight", shape: [outputs, inputs], slice: slice)
+        let type = try floatType(stored.tensor)
+        return try usable(name) { (path) throws(MatrixError) in
+            try Matrix(type, outputs: outputs, inputs: inputs, weights: stored.address, module: path)
+        }
+    }
+
+    /// The tensor `name` of `shape`, or one of the slices of that shape that it holds, and where that begins.
+    private func tensor(
+        _ name: String, shape: [Int], slice: (index: Int, count: Int)?
+    ) throws(CheckpointError) -> (tensor: StoredTensor, address: UnsafeRawPointer) {
+        guard let slice else {
+            let stored = try weights.tensor(name, shape: shape)
+            return (stored, stored.baseAddress)
+        }
+        let stored = try weights.tensor(name, shape: [slice.count] + shape)
+        let sliceBytes = shape.reduce(stored.elementType.byteCount, *)
+        return (stored, stored.baseAddress + slice.index * sliceBytes)
     }
 
     /// `count` values of float32.
@@ -44,7 +81,9 @@ struct WeightReader {
         return stored.baseAddress.assumingMemoryBound(to: Float.self)
     }
 
-    private func quantizedMatrix(_ name: String, outputs: Int, inputs: Int) throws(CheckpointError) -> Matrix {
+    private func quantizedMatrix(
+        _ name: String, outputs: Int, inputs: Int, slice: (index: Int, count: Int)?
+    ) throws(CheckpointError) -> Matrix {
         let path = weights.namePrefix + name
         switch quantization.parameters(forModule: path) {
         case nil:
@@ -57,17 +96,16 @@ struct WeightReader {
                     .unsupported, tensor: "\(path).weight",
                     "rows of \(inputs) inputs do not divide into groups of \(affine.group) of \(affine.bits) bits")
             }
-            let words = try weights.tensor("\(name).weight", shape: [outputs, inputs * affine.bits / 32])
-            guard words.elementType == .u32 else { throw unsupportedType(words) }
-            let scales = try weights.tensor("\(name).scales", shape: [outputs, inputs / affine.group])
-            let biases = try weights.tensor("\(name).biases", shape: [outputs, inputs / affine.group])
-            guard scales.elementType == biases.elementType else { throw unsupportedType(biases) }
-            let scaleType = try floatType(scales)
+            let words = try tensor("\(name).weight", shape: [outputs, inputs * affine.bits / 32], slice: slice)
+            guard words.tensor.elementType == .u32 else { throw unsupportedType(words.tensor) }
+            let scales = try tensor("\(name).scales", shape: [outputs, inputs / affine.group], slice: slice)
+            let biases = try tensor("\(name).biases", shape: [outputs, inputs / affine.group], slice: slice)
+            guard scales.tensor.elementType == biases.tensor.elementType else { throw unsupportedType(biases.tensor) }
+            let scaleType = try floatType(scales.tensor)
             return try usable(name) { (path) throws(MatrixError) in
                 try Matrix(
-                    affine: affine, outputs: outputs, inputs: inputs, weights: words.baseAddress,
-                    scales: scales.baseAddress,
-                    biases: biases.baseAddress, scaleType: scaleType, module: path)
+                    affine: affine, outputs: outputs, inputs: inputs, weights: words.address,
+                    scales: scales.address, biases: biases.address, scaleType: scaleType, module: path)
             }
         }
     }

@@ -15,9 +15,10 @@ public struct Linear: @unchecked Sendable {  // As its matrix, the bias is memor
     }
 
     /// `[x.rows, matrix.outputs]`.
-    public func callAsFunction(_ x: Tensor) throws(TensorError) -> Tensor {
+    /// - Parameter precision: other than that of the step, where rounded activations would do harm.
+    public func callAsFunction(_ x: Tensor, precision: Precision? = nil) throws(TensorError) -> Tensor {
         let output = try Tensor(rows: x.rows, columns: matrix.outputs, in: x.compute)
-        try x.multiply(count: 1) { _ in Product(self, output) }
+        try x.multiply(count: 1, precision: precision) { _ in Product(self, output) }
         return output
     }
 }
@@ -40,9 +41,22 @@ extension Tensor {
         return (first, second, third)
     }
 
+    /// Its products with any number of matrices, computed together.
+    public func projected(by linears: [Linear]) throws(TensorError) -> [Tensor] {
+        var outputs: [Tensor] = []
+        outputs.reserveCapacity(linears.count)
+        for linear in linears {
+            outputs.append(try Tensor(rows: rows, columns: linear.matrix.outputs, in: compute))
+        }
+        try multiply(count: linears.count) { Product(linears[$0], outputs[$0]) }
+        return outputs
+    }
+
     /// Computes `count` products that share this input in one call, so that its rows are prepared once and its threads
     /// meet once.
-    fileprivate func multiply(count: Int, _ product: (Int) -> Product) throws(TensorError) {
+    fileprivate func multiply(
+        count: Int, precision: Precision? = nil, _ product: (Int) -> Product
+    ) throws(TensorError) {
         guard rows > 0 else { return }
         if compute.manyRowProducts == .openBLAS, rows >= OpenBLASProducts.rowsMin {
             for index in 0..<count {
@@ -68,7 +82,7 @@ extension Tensor {
                 }
                 ck_matmul(
                     compute.pool.pool, products.baseAddress, count, elements, rows,
-                    compute.precision == .exact ? CK_ACTIVATIONS_F32 : CK_ACTIVATIONS_INT8, scratch)
+                    (precision ?? compute.precision) == .exact ? CK_ACTIVATIONS_F32 : CK_ACTIVATIONS_INT8, scratch)
             }
         }
     }

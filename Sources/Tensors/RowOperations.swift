@@ -32,6 +32,27 @@ extension Tensor {
             headDimension, 2 * angles.cosines.columns, pairing == .interleaved)
     }
 
+    /// Turns each row of logits into probabilities, in place.
+    public func softmax() {
+        for row in 0..<rows { ck_softmax(elements + row * columns, columns) }
+    }
+
+    /// Turns each value into 1 / (1 + e^−value), in place.
+    public func sigmoid() {
+        ck_sigmoid(elements, count)
+    }
+
+    /// Adds `factor` times a row of `other` to one of its own.
+    public func add(_ factor: Float, times source: Int, of other: Tensor, to row: Int) {
+        precondition(other.columns == columns && source < other.rows && row < rows, "rows of the same columns")
+        ck_add_scaled(factor, other.elements + source * columns, columns, elements + row * columns)
+    }
+
+    /// Overwrites its values with zeros.
+    public func clear() {
+        elements.update(repeating: 0, count: count)
+    }
+
     /// The sum of two tensors of the same shape, as a new tensor.
     public static func + (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
         precondition(a.rows == b.rows && a.columns == b.columns, "terms of a sum have the same shape")

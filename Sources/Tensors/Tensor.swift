@@ -11,7 +11,8 @@ public struct Tensor {
     public let columns: Int
     /// Its values, 64-byte aligned when it was allocated as a whole.
     public let elements: UnsafeMutablePointer<Float>
-    let compute: Compute
+    /// With what it is computed, and in whose arena it lies.
+    public let compute: Compute
 
     /// A tensor of `rows` × `columns` uninitialized values.
     /// - Throws: when the arena's limit is reached.

@@ -36,7 +36,7 @@ import Weights
         let error = try refusal(
             plain, layers: 0..<3, replacing: "\"num_hidden_layers\": 2", by: "\"num_hidden_layers\": 3")
         #expect(error.kind == .missingTensor)
-        #expect(error.tensor == "model.layers.2.input_layernorm.weight")
+        #expect(error.tensor == "model.layers.2.self_attn.q_proj.weight")
     }
 
     @Test func aMatrixOfAnotherShape() throws {

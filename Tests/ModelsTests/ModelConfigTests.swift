@@ -83,7 +83,8 @@ import Testing
         ),
         (
             "model_type", "\"mamba\"",
-            "config.json: model_type is \"mamba\"; it must be one of the families known here: qwen3"
+            "config.json: model_type is \"mamba\"; it must be one of the families known here: llama, mistral, "
+                + "qwen2, qwen2_moe, qwen3, qwen3_moe"
         ),
         ("model_type", "7", "config.json: model_type is 7; it must be the name of a model family, as a string"),
         (

@@ -145,6 +145,13 @@ typedef struct {
 } ck_logits_summary;
 ck_logits_summary ck_summarize_logits(const float *logits, size_t count);
 
+// Scores of a mixture of experts (routing.c), in place: softmax over the values, or the logistic function of each.
+void ck_softmax(float *values, size_t count);
+void ck_sigmoid(float *values, size_t count);
+
+// y[i] += factor · x[i].
+void ck_add_scaled(float factor, const float *x, size_t count, float *y);
+
 // Conversions, round to nearest even; `to` and `from` do not overlap.
 void ck_convert_from_f32(ck_float_type type, const float *from, size_t count, void *to);
 void ck_convert_to_f32(ck_float_type type, const void *from, size_t count, float *to);

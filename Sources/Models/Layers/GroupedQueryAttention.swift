@@ -19,6 +19,8 @@ struct GroupedQueryAttention: Sendable {
     let qNorm: RMSNorm?
     let kNorm: RMSNorm?
     let rotary: RotaryEmbedding
+    /// Tokens that a row attends to, itself included; nil: all of its sequence so far.
+    var window: Int?
 
     /// `[row, hidden]` to `[row, hidden]`.
     func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
@@ -28,7 +30,8 @@ struct GroupedQueryAttention: Sendable {
         rotary(queries, headDimension: cache.keyDimension, pass)
         rotary(keys, headDimension: cache.keyDimension, pass)
         let attended = try pass.attend(
-            layer: layer, queries: queries, keys: keys, values: values, heads: heads, cache: cache, scale: scale)
+            layer: layer, queries: queries, keys: keys, values: values, heads: heads, cache: cache, scale: scale,
+            window: window)
         return try oProj(attended).summedOverRanks()
     }
 }
