@@ -134,7 +134,8 @@ import Wire
         #expect(steps == [1, 2, 3, 4, 5, 6])
     }
 
-    /// Short frames are written by their sender until the system takes only part of one; the rest follows from the queue.
+    /// Short frames are written by their sender until the system takes only part of one; the rest follows from the
+    /// queue.
     @Test func framesThatGoOutInPiecesArriveWhole() throws {
         var configuration = LinkConfiguration()
         configuration.queueFramesMax = 200

@@ -5,7 +5,8 @@ public import Weights
 
 // MARK: Config
 
-/// Qwen2-MoE: Qwen2 with experts and one shared expert behind a gate in place of the MLP of most layers. Qwen Team, 2024.
+/// Qwen2-MoE: Qwen2 with experts and one shared expert behind a gate in place of the MLP of most layers. Qwen Team,
+/// 2024.
 public struct Qwen2MoE: TrunkModel {
     public static let modelTypes = ["qwen2_moe"]
 
