@@ -1184,7 +1184,7 @@ const ProtobufCMessageDescriptor ring__probe__descriptor =
   (ProtobufCMessageInit) ring__probe__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors[18] =
+static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors[19] =
 {
   {
     "name",
@@ -1402,11 +1402,24 @@ static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cache_bytes_per_token",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ring__ShardDescription, cache_bytes_per_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ring__shard_description__field_indices_by_name[] = {
   2,   /* field[2] = address */
   9,   /* field[9] = cache_bytes */
   10,   /* field[10] = cache_bytes_max */
+  18,   /* field[18] = cache_bytes_per_token */
   16,   /* field[16] = context_tokens_max */
   13,   /* field[13] = exact */
   15,   /* field[15] = instruction_set */
@@ -1426,7 +1439,7 @@ static const unsigned ring__shard_description__field_indices_by_name[] = {
 static const ProtobufCIntRange ring__shard_description__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor ring__shard_description__descriptor =
 {
@@ -1436,7 +1449,7 @@ const ProtobufCMessageDescriptor ring__shard_description__descriptor =
   "Ring__ShardDescription",
   "ring",
   sizeof(Ring__ShardDescription),
-  18,
+  19,
   ring__shard_description__field_descriptors,
   ring__shard_description__field_indices_by_name,
   1,  ring__shard_description__number_ranges,
@@ -1764,7 +1777,7 @@ const ProtobufCMessageDescriptor ring__step__descriptor =
   (ProtobufCMessageInit) ring__step__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[6] =
+static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[7] =
 {
   {
     "sequence_id",
@@ -1838,8 +1851,21 @@ static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "parent_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ring__SequenceRun, parent_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ring__sequence_run__field_indices_by_name[] = {
+  6,   /* field[6] = parent_id */
   1,   /* field[1] = position */
   4,   /* field[4] = prompt_count */
   5,   /* field[5] = prompt_logprobs */
@@ -1850,7 +1876,7 @@ static const unsigned ring__sequence_run__field_indices_by_name[] = {
 static const ProtobufCIntRange ring__sequence_run__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor ring__sequence_run__descriptor =
 {
@@ -1860,7 +1886,7 @@ const ProtobufCMessageDescriptor ring__sequence_run__descriptor =
   "Ring__SequenceRun",
   "ring",
   sizeof(Ring__SequenceRun),
-  6,
+  7,
   ring__sequence_run__field_descriptors,
   ring__sequence_run__field_indices_by_name,
   1,  ring__sequence_run__number_ranges,
@@ -2685,7 +2711,7 @@ const ProtobufCEnumDescriptor ring__activation_format__descriptor =
   ring__activation_format__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue ring__failure_kind__enum_values_by_number[11] =
+static const ProtobufCEnumValue ring__failure_kind__enum_values_by_number[12] =
 {
   { "FAILURE_KIND_UNSPECIFIED", "RING__FAILURE_KIND__FAILURE_KIND_UNSPECIFIED", 0 },
   { "FAILURE_KIND_VERSION", "RING__FAILURE_KIND__FAILURE_KIND_VERSION", 1 },
@@ -2698,16 +2724,18 @@ static const ProtobufCEnumValue ring__failure_kind__enum_values_by_number[11] =
   { "FAILURE_KIND_BROKEN_RING", "RING__FAILURE_KIND__FAILURE_KIND_BROKEN_RING", 8 },
   { "FAILURE_KIND_MEMORY", "RING__FAILURE_KIND__FAILURE_KIND_MEMORY", 9 },
   { "FAILURE_KIND_COMPUTE", "RING__FAILURE_KIND__FAILURE_KIND_COMPUTE", 10 },
+  { "FAILURE_KIND_LOADING", "RING__FAILURE_KIND__FAILURE_KIND_LOADING", 11 },
 };
 static const ProtobufCIntRange ring__failure_kind__value_ranges[] = {
-{0, 0},{0, 11}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex ring__failure_kind__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex ring__failure_kind__enum_values_by_name[12] =
 {
   { "FAILURE_KIND_BROKEN_RING", 8 },
   { "FAILURE_KIND_CHECKSUM", 3 },
   { "FAILURE_KIND_COMPUTE", 10 },
   { "FAILURE_KIND_GAP", 5 },
+  { "FAILURE_KIND_LOADING", 11 },
   { "FAILURE_KIND_MALFORMED", 2 },
   { "FAILURE_KIND_MEMORY", 9 },
   { "FAILURE_KIND_MODEL", 6 },
@@ -2723,9 +2751,9 @@ const ProtobufCEnumDescriptor ring__failure_kind__descriptor =
   "FailureKind",
   "Ring__FailureKind",
   "ring",
-  11,
+  12,
   ring__failure_kind__enum_values_by_number,
-  11,
+  12,
   ring__failure_kind__enum_values_by_name,
   1,
   ring__failure_kind__value_ranges,

@@ -5,6 +5,9 @@ public import Tensors
 
 /// Lends blocks of memory to caches. Blocks that come back are lent again before the system is asked for more.
 ///
+/// Caches of sequences that begin the same share blocks: such a block is lent once and counted once, and comes back
+/// with the last cache that gives it up.
+///
 /// Not thread-safe; it belongs to the thread that computes.
 public final class CacheBlockPool {
     /// Most bytes it takes from the system.
@@ -17,6 +20,8 @@ public final class CacheBlockPool {
     public private(set) var spareBytes = 0
 
     private var spare: [Int: [UnsafeMutableRawPointer]] = [:]
+    /// Holders beside the first, of blocks that have more than one.
+    private var otherHolders: [UnsafeRawPointer: Int] = [:]
 
     public init(bytesMax: Int, type: FloatType) {
         self.bytesMax = bytesMax
@@ -45,8 +50,22 @@ public final class CacheBlockPool {
         return block
     }
 
-    /// Takes back a block of `bytes` bytes.
+    /// Lets one more cache hold a block that is lent.
+    func share(_ block: UnsafeRawPointer) {
+        otherHolders[block, default: 0] += 1
+    }
+
+    /// Whether another cache would see what is written into a block.
+    func isShared(_ block: UnsafeRawPointer) -> Bool {
+        !otherHolders.isEmpty && otherHolders[block] != nil
+    }
+
+    /// Takes back a block of `bytes` bytes from one of its holders.
     func giveBack(_ block: UnsafeMutableRawPointer, bytes: Int) {
+        if !otherHolders.isEmpty, let others = otherHolders[block] {
+            otherHolders[block] = others > 1 ? others - 1 : nil
+            return
+        }
         spare[bytes, default: []].append(block)
         usedBytes -= bytes
         spareBytes += bytes

@@ -39,7 +39,7 @@ public final class KVCache {
         values.deallocate()
     }
 
-    /// Bytes of its blocks.
+    /// Bytes of its blocks, with those it shares.
     public var byteCount: Int { blockCount * blockBytes }
 
     /// Borrows the blocks that `count` more tokens need, so that ``append(keys:values:)`` of so many cannot fail.
@@ -49,16 +49,50 @@ public final class KVCache {
         let before = blockCount
         if needed > tableCapacity { growTables(to: needed) }
         do {
+            if count > 0 { try ownLastBlock() }
             while blockCount < needed {
-                let block = UnsafeRawPointer(try pool.borrow(bytes: blockBytes))
-                keys[blockCount] = block
-                values[blockCount] = block + keyBytes
+                set(block: blockCount, try pool.borrow(bytes: blockBytes))
                 blockCount += 1
             }
         } catch {
             giveBackBlocks(from: before)
             throw error
         }
+    }
+
+    /// Replaces the block that the next token goes into by a copy, where another cache holds it too.
+    private func ownLastBlock() throws(CacheError) {
+        let (block, slot) = length.quotientAndRemainder(dividingBy: CacheBlock.tokens)
+        guard slot > 0, let shared = keys[block], pool.isShared(shared) else { return }
+        let copy = try pool.borrow(bytes: blockBytes)
+        copy.copyMemory(from: shared, byteCount: blockBytes)
+        pool.giveBack(UnsafeMutableRawPointer(mutating: shared), bytes: blockBytes)
+        set(block: block, copy)
+    }
+
+    private func set(block index: Int, _ block: UnsafeMutableRawPointer) {
+        keys[index] = UnsafeRawPointer(block)
+        values[index] = UnsafeRawPointer(block) + keyBytes
+    }
+
+    /// Holds the first `count` tokens of `other`, in place of what it held, by sharing their blocks. Both can go on:
+    /// a block is copied before one of them writes into it.
+    /// - Parameter other: a cache of the same shape and pool with at least `count` tokens.
+    public func share(_ other: KVCache, first count: Int) {
+        precondition(other.shape == shape && other.pool === pool, "caches that share are of one layer")
+        precondition(0...other.length ~= count, "\(count) of \(other.length) tokens are shared")
+        guard other !== self else { return truncate(to: count) }
+        giveBackBlocks(from: 0)
+        let shared = Self.blocks(for: count)
+        if shared > tableCapacity { growTables(to: shared) }
+        for index in 0..<shared {
+            guard let block = other.keys[index] else { preconditionFailure("a cache has the blocks of its tokens") }
+            pool.share(block)
+            keys[index] = block
+            values[index] = block + keyBytes
+        }
+        blockCount = shared
+        length = count
     }
 
     /// Adds tokens, for which room has been reserved.

@@ -56,7 +56,7 @@ public final class LayerRuntime: StepRuntime {
         do {
             let first = Int(step.nextLayer)
             let layers = first..<end(of: first)
-            let runs = try runs(of: step, firstLayer: first)
+            let runs = try runs(of: step, layers: layers)
             let pass = try ForwardPass(model.model, layers: layers, runs: runs.map(\.run), on: compute)
             do {
                 try fill(pass, step, payload)
@@ -85,13 +85,13 @@ public final class LayerRuntime: StepRuntime {
         return end
     }
 
-    private func runs(of step: Step, firstLayer: Int) throws(Failure) -> [(run: StepRun, session: Session)] {
+    private func runs(of step: Step, layers: Range<Int>) throws(Failure) -> [(run: StepRun, session: Session)] {
         var runs: [(StepRun, Session)] = []
         for run in step.runs {
-            let session = try sessions.session(for: run, firstLayer: firstLayer)
+            let session = try sessions.session(for: run, layers: layers)
             let position = Int(run.position)
             // A run that starts earlier than what is cached replaces it: a draft that was not accepted, or a replay.
-            session.cache.truncate(to: position, layers: firstLayer..<end(of: firstLayer))
+            session.cache.truncate(to: position, layers: layers)
             runs.append((StepRun(cache: session.cache, position: position, count: run.tokens.count), session))
         }
         return runs
@@ -164,6 +164,7 @@ public final class LayerRuntime: StepRuntime {
         description.weightBytes = UInt64(model.weightBytes)
         description.cacheBytes = UInt64(sessions.pool.usedBytes)
         description.cacheBytesMax = UInt64(sessions.pool.bytesMax)
+        description.cacheBytesPerToken = UInt64(sessions.bytesPerToken)
         description.residentBytes = MemoryInformation.residentBytes()
         description.threads = UInt32(configuration.threads)
         description.exact = configuration.exact

@@ -2,6 +2,7 @@
 
 import Models
 import Sampling
+import Tensors
 import Wire
 
 /// One sequence on this shard.
@@ -36,11 +37,16 @@ final class SessionStore {
 
     var count: Int { sessions.count }
 
-    /// The session of a run, which begins now if the run is at its start.
-    /// - Parameter firstLayer: the layer the run is about to enter here.
+    /// Bytes that a token takes in the caches of all layers held here.
+    var bytesPerToken: Int {
+        model.layers.layers.reduce(0) { $0 + model.model.shape.caches[$1].bytesPerToken(as: pool.type) }
+    }
+
+    /// The session of a run, which begins now if the run is at its start, or where its parent's tokens end.
+    /// - Parameter layers: the layers the run is about to enter here.
     /// - Throws: ``Failure`` of kind gap when tokens before the run are missing, of kind memory when there are too many
     ///   sequences.
-    func session(for run: SequenceRun, firstLayer: Int) throws(Failure) -> Session {
+    func session(for run: SequenceRun, layers: Range<Int>) throws(Failure) -> Session {
         let session: Session
         if let known = sessions[run.sequenceID] {
             session = known
@@ -55,7 +61,10 @@ final class SessionStore {
                 cache: SequenceCache(layers: model.layers.layers, shape: model.model.shape, pool: pool),
                 promptCount: Int(run.promptCount))
         }
-        let held = session.cache[firstLayer].length
+        if let parent = run.parentID.flatMap({ sessions[$0] }) {
+            inherit(Int(run.position), from: parent, to: session, layers: layers)
+        }
+        let held = session.cache[layers.lowerBound].length
         guard Int(run.position) <= held else {
             throw Failure(
                 kind: .gap,
@@ -65,6 +74,15 @@ final class SessionStore {
         }
         sessions[run.sequenceID] = session
         return session
+    }
+
+    /// Only the layers that the run is about to enter: where a shard is passed more than once, the parent's own steps
+    /// may not have reached the others yet.
+    private func inherit(_ count: Int, from parent: Session, to session: Session, layers: Range<Int>) {
+        session.cache.inherit(count, from: parent.cache, layers: layers)
+        if layers.upperBound == model.model.shape.layerCount, session.history.count < count {
+            session.history = parent.history.prefix(count)
+        }
     }
 
     func remove(_ sequenceIDs: [UInt64]) {

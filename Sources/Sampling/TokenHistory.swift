@@ -19,6 +19,13 @@ public struct TokenHistory: Equatable, Sendable {
 
     public var count: Int { tokens.count }
 
+    /// The first `count` tokens, as another sequence that begins with them goes on from.
+    public func prefix(_ count: Int) -> TokenHistory {
+        var prefix = self
+        prefix.truncate(to: count)
+        return prefix
+    }
+
     public mutating func append(contentsOf chunk: some Sequence<UInt32>) {
         for token in chunk { append(token) }
     }

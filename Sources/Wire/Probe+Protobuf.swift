@@ -75,6 +75,7 @@ extension ShardDescription: ProtobufMessage {
             $0.weight_bytes = weightBytes
             $0.cache_bytes = cacheBytes
             $0.cache_bytes_max = cacheBytesMax
+            $0.cache_bytes_per_token = cacheBytesPerToken
             $0.resident_bytes = residentBytes
             $0.threads = threads
             $0.exact = exact ? 1 : 0
@@ -110,6 +111,7 @@ extension ShardDescription: ProtobufMessage {
         weightBytes = message.weight_bytes
         cacheBytes = message.cache_bytes
         cacheBytesMax = message.cache_bytes_max
+        cacheBytesPerToken = message.cache_bytes_per_token
         residentBytes = message.resident_bytes
         threads = message.threads
         exact = message.exact != 0

@@ -32,6 +32,8 @@ public struct ShardDescription: Equatable, Sendable {
     public var weightBytes: UInt64 = 0
     public var cacheBytes: UInt64 = 0
     public var cacheBytesMax: UInt64 = 0
+    /// Bytes that a token takes in all the layers it holds.
+    public var cacheBytesPerToken: UInt64 = 0
     public var residentBytes: UInt64 = 0
     public var threads: UInt32 = 0
     public var exact: Bool = false

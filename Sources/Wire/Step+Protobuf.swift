@@ -106,6 +106,7 @@ extension SequenceRun: ProtobufMessage {
             $0.sampling = sampling?.build(in: arena)
             $0.prompt_count = promptCount
             $0.prompt_logprobs = promptLogprobs?.build(in: arena)
+            $0.parent_id = parentID ?? 0
         }
     }
 
@@ -114,7 +115,8 @@ extension SequenceRun: ProtobufMessage {
             sequenceID: message.sequence_id, position: message.position,
             tokens: try UInt32.list(message.n_tokens, message.tokens, .runTokens),
             sampling: try Sampling.optional(message.sampling), promptCount: message.prompt_count,
-            promptLogprobs: try PromptLogprobs.optional(message.prompt_logprobs))
+            promptLogprobs: try PromptLogprobs.optional(message.prompt_logprobs),
+            parentID: message.parent_id == 0 ? nil : message.parent_id)
     }
 }
 

@@ -44,10 +44,13 @@ public struct SequenceRun: Equatable, Sendable {
     /// Tokens of the sequence that are prompt.
     public var promptCount: UInt32
     public var promptLogprobs: PromptLogprobs?
+    /// A sequence whose tokens before ``position`` are this one's too, to be taken from its cache where this one's is
+    /// shorter.
+    public var parentID: UInt64?
 
     public init(
         sequenceID: UInt64, position: UInt32, tokens: [UInt32], sampling: Sampling? = nil, promptCount: UInt32,
-        promptLogprobs: PromptLogprobs? = nil
+        promptLogprobs: PromptLogprobs? = nil, parentID: UInt64? = nil
     ) {
         self.sequenceID = sequenceID
         self.position = position
@@ -55,6 +58,7 @@ public struct SequenceRun: Equatable, Sendable {
         self.sampling = sampling
         self.promptCount = promptCount
         self.promptLogprobs = promptLogprobs
+        self.parentID = parentID
     }
 }
 

@@ -115,4 +115,73 @@ import Testing
             try cache(heads: 4).reserve(1)
         }
     }
+
+    // MARK: Sharing
+
+    /// Parent and child go on by turns, and in one step, from tokens inside a block and at its edges.
+    @Test(arguments: [Precision.exact, .standard], [1, 63, 64, 65, 100, 128])
+    func sequencesThatShareTokensGoOnApart(_ precision: Precision, _ shared: Int) throws {
+        let bench = try bench(precision)
+        let branch = Array(Self.tokens[..<shared] + Self.tokens[..<(150 - shared)].reversed())
+        let wholes = [try bench.logits(Self.tokens, chunk: 150), try bench.logits(branch, chunk: 150)]
+
+        let parent = bench.makeCache()
+        let begun = max(shared, 80)
+        _ = try bench.logits(Array(Self.tokens[..<begun]), chunk: 150, cache: parent)
+        let child = bench.makeCache()
+        child.inherit(shared, from: parent, layers: 0..<2)
+        let parentNext = try bench.logits([Self.tokens[begun]], chunk: 1, cache: parent)
+        var childNext = try bench.logits([branch[shared]], chunk: 1, cache: child)
+        let both = try bench.step([
+            (parent, Array(Self.tokens[(begun + 1)...])), (child, Array(branch[(shared + 1)...])),
+        ])
+        childNext += both[1]
+
+        #expect(parentNext + both[0] == Array(wholes[0][begun...]))
+        #expect(childNext == Array(wholes[1][shared...]))
+        // Taken back into what is shared, and other tokens again.
+        parent.truncate(to: shared - 1)
+        _ = try bench.logits([0, 1, 2], chunk: 3, cache: parent)
+        child.truncate(to: shared)
+        #expect(try bench.logits(Array(branch[shared...]), chunk: 50, cache: child) == childNext)
+    }
+
+    @Test func sharedBlocksAreCountedOnceAndComeBackWithTheLastHolder() throws {
+        let bench = try bench(.standard)
+        let blockBytes = CacheBlock.tokens * bench.loaded.model.shape.cacheBytesPerToken(as: .f16)
+        var parent: SequenceCache? = bench.makeCache()
+        _ = try bench.logits(Array(Self.tokens[..<100]), chunk: 100, cache: parent)
+        let children = (0..<3).map { _ in bench.makeCache() }
+        for child in children { child.inherit(100, from: try #require(parent), layers: 0..<2) }
+        #expect(bench.pool.usedBytes == 2 * blockBytes)
+
+        // The first to write copies the block that is not full, and only that.
+        _ = try bench.logits([1], chunk: 1, cache: children[0])
+        #expect(bench.pool.usedBytes == 3 * blockBytes)
+        parent = nil
+        #expect(bench.pool.usedBytes == 3 * blockBytes)
+        _ = try bench.logits([1], chunk: 1, cache: children[1])
+        #expect(bench.pool.usedBytes == 4 * blockBytes)
+        // Nobody else holds the block any more.
+        _ = try bench.logits([1], chunk: 1, cache: children[2])
+        #expect(bench.pool.usedBytes == 4 * blockBytes)
+        for child in children { child.truncate(to: 0) }
+        #expect(bench.pool.usedBytes == 0)
+        #expect(bench.pool.spareBytes == 4 * blockBytes)
+    }
+
+    @Test func aCopyThatDoesNotFitChangesNothing() throws {
+        // Room for two blocks of each of the two layers, at 16 KiB a block.
+        let bench = try bench(.standard, cacheBytesMax: 4 * 16_384)
+        let parent = bench.makeCache()
+        _ = try bench.logits(Array(Self.tokens[..<100]), chunk: 100, cache: parent)
+        let child = bench.makeCache()
+        child.inherit(100, from: parent, layers: 0..<2)
+        #expect(throws: CacheError.self) { try bench.logits([7], chunk: 1, cache: child) }
+        #expect(child[0].length == 100 && child[1].length == 100)
+        #expect(bench.pool.usedBytes == 4 * 16_384)
+        parent.truncate(to: 0)
+        let alone = try self.bench(.standard).logits(Self.tokens[..<100] + [7], chunk: 101)
+        #expect(try bench.logits([7], chunk: 1, cache: child) == Array(alone[100...]))
+    }
 }

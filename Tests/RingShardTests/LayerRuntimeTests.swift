@@ -31,6 +31,20 @@ private final class LoopRing {
         }
     }
 
+    /// Makes every shard forget sequences.
+    func forget(_ ids: [UInt64]) {
+        let frame = Frame(.forget(Forget(epoch: 1, sequenceIDs: ids)))
+        for node in nodes { _ = node.receive(frame, forward: { _ in }) }
+    }
+
+    /// Bytes of caches over all shards.
+    var cacheBytes: UInt64 {
+        var probe = Frame(.probe(Probe(probeID: 1)))
+        for node in nodes { _ = node.receive(probe, forward: { probe = $0 }) }
+        guard case .probe(let answer) = probe.message else { return .max }
+        return answer.shards.reduce(0) { $0 + $1.cacheBytes }
+    }
+
     /// Sends a step round until its result comes.
     func run(_ runs: [SequenceRun]) -> StepResult? {
         stepID += 1
@@ -141,5 +155,73 @@ private final class LoopRing {
         let result = try #require(ring.run([run])?.runs.first)
         #expect(result.prompt.map(\.token) == Array(whole.dropFirst()))
         #expect(result.prompt.suffix(answer.count).map(\.logprob) == answer.map(\.logprob))
+    }
+
+    // MARK: Sequences that begin as another does
+
+    /// Draws with penalties, which depend on every token before.
+    private var drawn: Sampling {
+        var sampling = greedy()
+        (sampling.temperature, sampling.seed) = (1, 5)
+        (sampling.repetitionPenalty, sampling.frequencyPenalty) = (1.3, 0.5)
+        return sampling
+    }
+
+    /// A sequence that takes its first `shared` tokens from `parent`, or none.
+    private func child(
+        _ ring: LoopRing, _ id: UInt64, of parent: UInt64?, _ tokens: [UInt32], shared: Int
+    ) throws -> [TokenChoice] {
+        let run = SequenceRun(
+            sequenceID: id, position: UInt32(shared), tokens: Array(tokens[shared...]), sampling: drawn,
+            promptCount: UInt32(tokens.count - 2), parentID: parent)
+        var choices = [try #require(ring.run([run])?.runs.first?.sampled)]
+        for position in tokens.count..<tokens.count + 6 {
+            let run = SequenceRun(
+                sequenceID: id, position: UInt32(position), tokens: [choices[choices.count - 1].token],
+                sampling: drawn, promptCount: UInt32(tokens.count - 2))
+            choices.append(try #require(ring.run([run])?.runs.first?.sampled))
+        }
+        return choices
+    }
+
+    @Test(arguments: [["0-3"], ["0-1", "2-3"], ["0,2", "1,3"], ["2-3", "0-1"]], [20, 64, 89])
+    func aSharedBeginningGivesTheSameBits(cut: [String], shared: Int) throws {
+        let tokens = Array(prompt[..<shared] + [3, 1, 4, 1, 5])
+        let ring = try LoopRing(cut, of: model)
+        let alone = try child(ring, 9, of: nil, tokens, shared: 0)
+        ring.forget([9])
+        #expect(ring.cacheBytes == 0)
+
+        let parent = try talk(ring, sequence: 1, prompt: prompt)
+        #expect(try child(ring, 2, of: 1, tokens, shared: shared) == alone)
+        #expect(try talk(ring, sequence: 1, prompt: prompt) == parent, "the parent has not changed")
+        ring.forget([1])
+        #expect(try child(ring, 3, of: 2, tokens, shared: shared) == alone, "from a child of one that is gone")
+        ring.forget([2, 3])
+        #expect(ring.cacheBytes == 0)
+        #expect(ring.failures.isEmpty)
+    }
+
+    @Test func aParentThatIsGoneOrTooShortIsAGap() throws {
+        let ring = try LoopRing(["0-1", "2-3"], of: model)
+        _ = try talk(ring, sequence: 1, prompt: Array(prompt.prefix(5)))
+        for (parent, position) in [(UInt64(7), UInt32(3)), (1, 50)] {
+            let run = SequenceRun(
+                sequenceID: 2, position: position, tokens: [1], promptCount: position + 1, parentID: parent)
+            #expect(ring.run([run]) == nil)
+            #expect(ring.failures.last?.kind == .gap && ring.failures.last?.sequenceID == 2)
+        }
+        ring.forget([1])
+        #expect(ring.cacheBytes == 0)
+    }
+
+    /// A step that failed on a later shard comes again with its first run; what the earlier shard made then stays.
+    @Test func aFirstRunThatComesAgainIsTakenAsItIs() throws {
+        let ring = try LoopRing(["0-1", "2-3"], of: model)
+        _ = try talk(ring, sequence: 1, prompt: prompt)
+        let first = try child(ring, 2, of: 1, prompt + [9], shared: 70)
+        ring.forget([1])
+        #expect(try child(ring, 2, of: 1, prompt + [9], shared: 70) == first)
+        #expect(ring.failures.isEmpty)
     }
 }

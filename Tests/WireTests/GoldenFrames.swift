@@ -44,11 +44,11 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 layer_count: 64 layers { first: 0 last: 17 } layers { first: 36 last: 53 } window_layers: 4
                 weight_bytes: 5000000000 cache_bytes: 1 cache_bytes_max: 2 resident_bytes: 3 threads: 8 exact:
                 true sequences: 5 instruction_set: "AVX2" context_tokens_max: 40960 pass { bytes_read: 9
-                stall_nanoseconds: 10 compute_nanoseconds: 11 } } shards { pass { } } }
+                stall_nanoseconds: 10 compute_nanoseconds: 11 } cache_bytes_per_token: 4096 } shards { pass { } } }
                 """#,
-            hex: "1a7c080710021a710a01611205302e312e301a0e31302e302e302e313a3530353031220e31302e302e302e323a353035"
+            hex: "1a8001080710021a750a01611205302e312e301a0e31302e302e302e313a3530353031220e31302e302e302e323a353035"
                 + "30312a103031323334353637383961626364656630403a0210113a040824103540044880e497d0125001580260036808"
-                + "7001780582010441565832880180c0029201060809100a180b1a03920100"),
+                + "7001780582010441565832880180c0029201060809100a180b980180201a03920100"),
         GoldenFrame(
             Frame(.begin(Begin(epoch: 1, hops: 3, modelFingerprint: fingerprint, activations: .bf16))),
             text: #"""
@@ -64,13 +64,13 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 18446744073709551615 presence_penalty: -1.5 frequency_penalty: 2 repetition_penalty: 1.25
                 logprobs: true top_logprobs: 20 logit_bias { token: 3 bias: -100 } logit_bias { bias: 1 }
                 banned_tokens: 5 banned_tokens: 6 } prompt_count: 13 prompt_logprobs { top: 2 next_token: 0
-                has_next_token: true } } runs { sequence_id: 10 position: 0 tokens: 0 prompt_count: 1 }
-                checksum: 81985529216486895 hidden_size: 2 compute_nanoseconds: 1000000 } payload:
+                has_next_token: true } } runs { sequence_id: 10 position: 7 tokens: 0 prompt_count: 1
+                parent_id: 300 } checksum: 81985529216486895 hidden_size: 2 compute_nanoseconds: 1000000 } payload:
                 "\000\001\002\003\004\005\006\007\010\011\012\013"
                 """#,
-            hex: "2a7a08ac021004181220012a570809100c1a0401dba00922430d0000003f10281d0000403f250000803d28ffffffffff"
-                + "ffffffff01350000c0bf3d00000040450000a03f480150145a070803150000c8c25a05150000803f62020506280d3204"
-                + "080218012a07080a1a0100280131efcdab8967452301380240c0843d7a0c000102030405060708090a0b"),
+            hex: "2a7f08ac021004181220012a570809100c1a0401dba00922430d0000003f10281d0000403f250000803d28ffffffffffff"
+                + "ffffff01350000c0bf3d00000040450000a03f480150145a070803150000c8c25a05150000803f62020506280d320408"
+                + "0218012a0c080a10071a0100280138ac0231efcdab8967452301380240c0843d7a0c000102030405060708090a0b"),
         GoldenFrame(
             Frame(.result(result)),
             text: #"""
@@ -113,6 +113,7 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
         shard.weightBytes = 5_000_000_000
         shard.cacheBytes = 1
         shard.cacheBytesMax = 2
+        shard.cacheBytesPerToken = 4096
         shard.residentBytes = 3
         shard.threads = 8
         shard.exact = true
@@ -143,7 +144,7 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 SequenceRun(
                     sequenceID: 9, position: 12, tokens: [1, 151_643], sampling: sampling, promptCount: 13,
                     promptLogprobs: PromptLogprobs(top: 2, nextToken: 0)),
-                SequenceRun(sequenceID: 10, position: 0, tokens: [0], promptCount: 1),
+                SequenceRun(sequenceID: 10, position: 7, tokens: [0], promptCount: 1, parentID: 300),
             ],
             checksum: 0x0123_4567_89AB_CDEF, hiddenSize: 2, computeNanoseconds: 1_000_000)
     }()

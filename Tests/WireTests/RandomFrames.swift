@@ -71,7 +71,8 @@ struct RandomFrames {
             sequenceID: number(), position: small(1 << 20), tokens: [number()] + list(30) { $0.number() },
             sampling: Bool.random(using: &generator) ? sampling() : nil, promptCount: small(1 << 20),
             promptLogprobs: Bool.random(using: &generator)
-                ? PromptLogprobs(top: small(20), nextToken: Bool.random(using: &generator) ? small(9) : nil) : nil)
+                ? PromptLogprobs(top: small(20), nextToken: Bool.random(using: &generator) ? small(9) : nil) : nil,
+            parentID: Bool.random(using: &generator) ? UInt64(small(1 << 20)) + 1 : nil)
     }
 
     private mutating func sampling() -> Sampling {

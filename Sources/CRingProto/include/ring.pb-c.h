@@ -94,7 +94,11 @@ typedef enum _Ring__FailureKind {
   /*
    * reading weights or computing failed
    */
-  RING__FAILURE_KIND__FAILURE_KIND_COMPUTE = 10
+  RING__FAILURE_KIND__FAILURE_KIND_COMPUTE = 10,
+  /*
+   * a shard is still loading its weights
+   */
+  RING__FAILURE_KIND__FAILURE_KIND_LOADING = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RING__FAILURE_KIND)
 } Ring__FailureKind;
 
@@ -261,10 +265,14 @@ struct  Ring__ShardDescription
    * of the latest pass over its layers
    */
   Ring__PassStatistics *pass;
+  /*
+   * KV cache that a token takes in all the layers it holds
+   */
+  uint64_t cache_bytes_per_token;
 };
 #define RING__SHARD_DESCRIPTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ring__shard_description__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, NULL, 0 }
 
 
 /*
@@ -397,10 +405,15 @@ struct  Ring__SequenceRun
    * absent: none wanted
    */
   Ring__PromptLogprobs *prompt_logprobs;
+  /*
+   * A sequence whose tokens before `position` are this one's too: a shard that holds fewer of this one takes them from there. 0: none. A shard that holds neither
+   * refuses the gap, as does one that does not know the field, and the run is sent again with what came before it.
+   */
+  uint64_t parent_id;
 };
 #define RING__SEQUENCE_RUN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ring__sequence_run__descriptor) \
-    , 0, 0, 0,NULL, NULL, 0, NULL }
+    , 0, 0, 0,NULL, NULL, 0, NULL, 0 }
 
 
 struct  Ring__Sampling
