@@ -261,9 +261,9 @@ extension JinjaFilters {
             guard let filter = named(name) else { throw interpreter.failure(unknown(name)) }
             arguments.positional.removeFirst()
             for item in try interpreter.items(of: value) {
-                try interpreter.budget.step()
                 var reader = ArgumentReader(name, arguments)
-                results.append(try filter(interpreter, item, &reader))
+                // The filter may be `map` again.
+                results.append(try interpreter.nested { try filter(interpreter, item, &reader) })
             }
         }
     }

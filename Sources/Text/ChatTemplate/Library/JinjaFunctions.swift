@@ -84,7 +84,7 @@ enum JinjaFunctions {
         let separator = try reader.optional("sep") ?? .string(", ")
         try reader.finish()
         try interpreter.budget.allocateValues(1)
-        return .object(RenderJoiner(separator: separator))
+        return .object(RenderJoiner(separator: separator, nesting: try interpreter.budget.nesting(of: [separator])))
     }
 
     private static let raiseException: RenderFunction.Body = { interpreter, reader in

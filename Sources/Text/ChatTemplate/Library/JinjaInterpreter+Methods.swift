@@ -71,7 +71,7 @@ extension JinjaInterpreter {
         case (let loop as RenderLoop, .changed):
             let values = reader.remaining()
             try reader.finish()
-            return .bool(try loop.changed(values) { try equal($0, $1) })
+            return .bool(try loop.changed(values, loops: &loops) { try equal($0, $1) })
         case (let cycler as RenderCycler, .next):
             try reader.finish()
             return cycler.next()

@@ -27,10 +27,12 @@ extension JinjaInterpreter {
         case .all(let operands): return try evaluateLogic(operands, endsAt: false, in: scope)
         case .any(let operands): return try evaluateLogic(operands, endsAt: true, in: scope)
         case .not(let operand): return .bool(!(try evaluate(operand, in: scope).isTruthy))
-        case .conditional(let test, let then, let otherwise):
-            if try evaluate(test, in: scope).isTruthy { return try evaluate(then, in: scope) }
-            guard let otherwise else { return .undefined(.explained("the condition was false and there is no 'else'")) }
-            return try evaluate(otherwise, in: scope)
+        case .conditional(let value, let conditions):
+            for (test, otherwise) in conditions.reversed() where try !evaluate(test, in: scope).isTruthy {
+                return try otherwise.map { try evaluate($0, in: scope) }
+                    ?? .undefined(.explained("the condition was false and there is no 'else'"))
+            }
+            return try evaluate(value, in: scope)
         case .list(let elements): return try budget.list(try evaluateAll(elements, in: scope))
         case .tuple(let elements): return try budget.tuple(try evaluateAll(elements, in: scope))
         case .dict(let members):

@@ -26,7 +26,7 @@ extension JinjaInterpreter {
             let filterScope = try enter(filter.scope, parent: scope)
             return { (item: RenderValue) throws -> Bool in try self.passes(item, filter, in: filterScope) }
         }
-        let state = RenderLoop(cursor, recursion: recursion, filter: filter)
+        let state = try makeLoop(cursor, recursion: recursion, filter: filter)
         defer { state.finish() }
 
         var inner: RenderScope?

@@ -14,18 +14,19 @@ extension JinjaInterpreter {
     func bind(_ arguments: RenderArguments, to macro: MacroDefinition, in scope: RenderScope) throws {
         let name = macro.name.map { "macro '\($0)'" } ?? "caller"
         var named = arguments.named
-        func takeNamed(_ name: String) -> RenderValue? {
-            named.firstIndex { $0.name == name }.map { named.remove(at: $0).value }
+        func takeNamed(_ name: String) throws -> RenderValue? {
+            try budget.step(1 + named.count / 8)
+            return named.firstIndex { $0.name == name }.map { named.remove(at: $0).value }
         }
         for (position, parameter) in macro.parameters.enumerated() {
             if position < arguments.positional.count {
                 scope.slots[parameter.slot] = arguments.positional[position]
             } else {
-                scope.slots[parameter.slot] = takeNamed(parameter.name)
+                scope.slots[parameter.slot] = try takeNamed(parameter.name)
             }
         }
         if let slot = macro.callerSlot {
-            scope.slots[slot] = takeNamed(MacroSpecials.caller) ?? .undefined(.explained("No caller defined"))
+            scope.slots[slot] = try takeNamed(MacroSpecials.caller) ?? .undefined(.explained("No caller defined"))
         }
         if let slot = macro.kwargsSlot {
             scope.slots[slot] = try budget.dict(named.map { (.string($0.name), $0.value) })

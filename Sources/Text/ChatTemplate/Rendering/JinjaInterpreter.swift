@@ -15,9 +15,11 @@ final class JinjaInterpreter {
     /// What has been rendered: of the whole, or of the innermost block whose text is captured.
     var output = ""
 
-    /// Namespaces and macros can hold one another; these let go of all when the rendering ends.
+    /// Namespaces, macros and loops that have ended can hold one another, in circles or in chains that are too long to
+    /// let go of at once; these let go of each when the rendering ends.
     private var namespaces: [RenderNamespace] = []
     private var macros: [RenderMacro] = []
+    var loops: [RenderLoop] = []
 
     /// How a body ended.
     enum Flow {
@@ -54,6 +56,7 @@ final class JinjaInterpreter {
     func releaseAll() {
         for namespace in namespaces { namespace.removeAll() }
         for macro in macros { macro.scope = nil }
+        for loop in loops { loop.release() }
     }
 
     func failure(_ message: String) -> ChatTemplateError { ChatTemplateError(.evaluation, message) }
@@ -71,6 +74,19 @@ final class JinjaInterpreter {
         let macro = RenderMacro(definition: definition, scope: scope)
         macros.append(macro)
         return .object(macro)
+    }
+
+    /// A loop over `cursor`'s items that pass `filter`.
+    func makeLoop(
+        _ cursor: RenderCursor, recursion: RenderLoop.Recursion?, filter: ((RenderValue) throws -> Bool)?
+    ) throws -> RenderLoop {
+        let loop = RenderLoop(cursor, recursion: recursion, filter: filter)
+        if recursion != nil {
+            // It holds the scope around it.
+            try budget.allocateValues(8)
+            loops.append(loop)
+        }
+        return loop
     }
 
     /// Counts a level of nesting while `body` runs.

@@ -38,7 +38,7 @@ struct RenderCursor {
 /// may already have changed a namespace that the test looks at.
 final class RenderLoop: RenderObject {
     private var cursor: RenderCursor
-    private let passes: ((RenderValue) throws -> Bool)?
+    private var passes: ((RenderValue) throws -> Bool)?
     /// Items asked for ahead of their turn, by `loop.last` and its like.
     private var ahead: ArraySlice<RenderValue> = []
     private var isExhausted = false
@@ -48,8 +48,9 @@ final class RenderLoop: RenderObject {
     private(set) var previous: RenderValue?
     private(set) var current: RenderValue?
     private var lastChanged: [RenderValue]?
+    private var isFinished = false
     /// The recursive loop this is a round of.
-    let recursion: Recursion?
+    private(set) var recursion: Recursion?
 
     /// What a recursive loop needs to call itself.
     struct Recursion {
@@ -104,20 +105,32 @@ final class RenderLoop: RenderObject {
         return count
     }
 
-    /// Whether `values` differ from those of the last call.
-    func changed(_ values: [RenderValue], equal: ([RenderValue], [RenderValue]) throws -> Bool) throws -> Bool {
+    /// Whether `values` differ from those of the last call. A loop that has ended keeps them too, which makes it one
+    /// of the `loops` to let go of when the rendering ends.
+    func changed(
+        _ values: [RenderValue], loops: inout [RenderLoop], equal: ([RenderValue], [RenderValue]) throws -> Bool
+    ) throws -> Bool {
         if let lastChanged, try equal(lastChanged, values) { return false }
+        if isFinished, lastChanged == nil { loops.append(self) }
         lastChanged = values
         return true
     }
 
     /// Lets go of the items: the template may hold on to the loop, and loops must not hold one another.
     func finish() {
+        isFinished = true
         cursor = RenderCursor([])
         ahead = []
         isExhausted = true
+        passes = nil
         previous = nil
         current = nil
         lastChanged = nil
+    }
+
+    /// Lets go of what an ended loop still needs while the rendering lasts.
+    func release() {
+        lastChanged = nil
+        recursion = nil
     }
 }

@@ -180,11 +180,15 @@ final class RenderCycler: RenderObject {
 final class RenderJoiner: RenderObject {
     let separator: RenderValue
     var wasUsed = false
+    override var nesting: Int { depth }
+    private let depth: Int
 
-    init(separator: RenderValue) { self.separator = separator }
+    init(separator: RenderValue, nesting: Int) {
+        self.separator = separator
+        depth = nesting
+    }
 
     override var typeName: String { "Joiner" }
-    override var nesting: Int { separator.nesting + 1 }
     override var isCallable: Bool { true }
 }
 

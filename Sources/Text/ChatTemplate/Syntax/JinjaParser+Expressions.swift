@@ -34,20 +34,15 @@ extension JinjaParser {
     private mutating func parseConditional() throws -> Expression {
         let start = line
         let unknownCallsBefore = unknownCalls.count
-        var value = try parseOr()
-        var count = 0
+        let value = try parseOr()
+        var conditions: [(test: Expression, otherwise: Expression?)] = []
         while take(name: "if") {
-            count += 1
-            guard count <= limits.sourceNestingMax else {
-                throw ChatTemplateError(.limit, "more than \(limits.sourceNestingMax) conditions in a row", line: line)
-            }
             let test = try parseOr()
-            let otherwise = take(name: "else") ? try parseExpression() : nil
-            value = Expression(line: start, kind: .conditional(test: test, then: value, otherwise: otherwise))
+            conditions.append((test, take(name: "else") ? try parseExpression() : nil))
             // What may not be reached may name filters that do not exist.
             unknownCalls.removeLast(unknownCalls.count - unknownCallsBefore)
         }
-        return value
+        return conditions.isEmpty ? value : Expression(line: start, kind: .conditional(value, conditions))
     }
 
     private mutating func parseOr() throws -> Expression {

@@ -133,7 +133,8 @@ struct Expression: Sendable {
         case comparison(Expression, [(ComparisonOperator, Expression)])
         case all([Expression])
         case any([Expression])
-        case conditional(test: Expression, then: Expression, otherwise: Expression?)
+        /// `value if test else otherwise if test …`, the last condition first: each stands outside those before it.
+        case conditional(Expression, [(test: Expression, otherwise: Expression?)])
     }
 }
 
