@@ -82,13 +82,14 @@ let package = Package(
 
         // Programs
         .executableTarget(
-            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Wire", "Observability", arguments, logging],
+            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ring-bench", dependencies: ["Wire", "RingTransport", "Observability", arguments, logging],
+            name: "ring-bench",
+            dependencies: ["RingAPI", "Cluster", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
 
         tests("CKernels"),

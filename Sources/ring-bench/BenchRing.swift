@@ -24,11 +24,13 @@ final class BenchRing: Sendable {
     private let arrivals: Arrivals
     private let hiddenSize: Int
     private let vocabularySize: Int
+    private let lastStepID = Mutex<UInt64>(0)
 
     /// The ring must be complete within this time: a large model has to be read first.
     private static let startTimeout: Duration = .seconds(600)
     /// A step that takes longer is lost.
     private static let stepTimeout: Duration = .seconds(60)
+    private static let epoch: UInt64 = 1
     /// Tokens in the cache when decoding begins, and steps before the clock starts.
     private static let promptTokens = 32
     private static let warmUpSteps = 50
@@ -70,8 +72,7 @@ final class BenchRing: Sendable {
 
     /// Times `steps` decode steps of one sequence, each sent when the one before has come back.
     func decode(steps: Int) throws -> Times {
-        let epoch: UInt64 = 1
-        try begin(epoch)
+        try begin()
         var sampling = Sampling()
         sampling.temperature = 0
         var prompt = (0..<Self.promptTokens).map { UInt32($0 * 7 % vocabularySize) }
@@ -82,23 +83,64 @@ final class BenchRing: Sendable {
             let run = SequenceRun(
                 sequenceID: 1, position: position, tokens: prompt, sampling: sampling,
                 promptCount: UInt32(Self.promptTokens))
-            let sent = ContinuousClock.now
-            try outgoing.send(Frame(.step(Step(epoch: epoch, stepID: UInt64(step + 1), runs: [run]))))
-            let (result, received) = try awaitResult()
+            let (result, roundTrip) = try send([run])
             guard let token = result.runs.first?.sampled?.token else { throw BenchError("a result without a token") }
             position += UInt32(prompt.count)
             // Steps of one length, whatever the model's context: the cache is cut back before it is full.
             if position > 512 { position = UInt32(Self.promptTokens) }
             prompt = [token]
             guard step >= Self.warmUpSteps else { continue }
-            times.roundTrips.append(sent.duration(to: received).microseconds)
+            times.roundTrips.append(roundTrip.microseconds)
             times.computes.append(Double(result.computeNanoseconds) / 1000)
         }
         return times
     }
 
+    /// Milliseconds in layers of a step of `rows` rows, least of `steps`: a prompt's first chunk that wants no token.
+    func chunkMilliseconds(rows: Int, steps: Int) throws -> Double {
+        let tokens = (0..<rows).map { UInt32($0 * 7 % vocabularySize) }
+        let run = SequenceRun(sequenceID: 1, position: 0, tokens: tokens, promptCount: UInt32(rows + 1))
+        return try leastMilliseconds(of: steps) { _ in [run] }
+    }
+
+    /// Milliseconds in layers and sampling of a step in which `streams` sequences decode, least of `steps`.
+    func decodeMilliseconds(streams: Int, steps: Int) throws -> Double {
+        var sampling = Sampling()
+        sampling.temperature = 0
+        return try leastMilliseconds(of: steps) { step in
+            (0..<streams).map { stream in
+                SequenceRun(
+                    sequenceID: UInt64(stream + 2), position: UInt32(step),
+                    tokens: [UInt32((stream * 31 + step * 7) % self.vocabularySize)], sampling: sampling,
+                    promptCount: 1)
+            }
+        }
+    }
+
+    private func leastMilliseconds(of steps: Int, _ runs: (Int) -> [SequenceRun]) throws -> Double {
+        var least = Double.infinity
+        for step in 0..<steps {
+            let (result, _) = try send(runs(step))
+            least = min(least, Double(result.computeNanoseconds) / 1e6)
+        }
+        return least
+    }
+
+    /// Sends a step and waits for its result.
+    private func send(_ runs: [SequenceRun]) throws -> (StepResult, roundTrip: Duration) {
+        let stepID = lastStepID.withLock { id in
+            id += 1
+            return id
+        }
+        let sent = ContinuousClock.now
+        try outgoing.send(Frame(.step(Step(epoch: Self.epoch, stepID: stepID, runs: runs))))
+        let (result, received) = try awaitResult()
+        return (result, sent.duration(to: received))
+    }
+
     /// Waits for every shard, and opens an epoch.
-    private func begin(_ epoch: UInt64) throws {
+    func begin() throws {
+        let epoch = Self.epoch
         let deadline = ContinuousClock.now + Self.startTimeout
         var probe: UInt64 = 0
         while ContinuousClock.now < deadline {

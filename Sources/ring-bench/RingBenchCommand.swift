@@ -4,10 +4,10 @@ import ArgumentParser
 import Observability
 
 @main
-struct RingBenchCommand: ParsableCommand {
+struct RingBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ring-bench", abstract: "Measures the ring on this machine.", version: Software.version,
-        subcommands: [HopCommand.self])
+        subcommands: [HopCommand.self, StepCommand.self, RingCommand.self])
 }
 
 /// Decode steps round rings of several lengths, beside a bare socket in the same run.
