@@ -4,25 +4,58 @@ import Dispatch
 import Glibc
 
 enum BareSocket {
-    /// Median microseconds for `bytes` bytes one way, from `rounds` round trips between two threads over a TCP
-    /// connection.
-    static func oneWayMicroseconds(bytes: Int, rounds: Int) throws -> Double {
+    /// Median microseconds for `bytes` bytes one way over a TCP connection between two threads, over `rounds` round
+    /// trips.
+    /// - Parameter workBytes: what each side reads from memory before it answers, as a shard reads weights. It puts
+    ///   the other to sleep for a while and takes its own caches from it, which is what a hop finds in earnest.
+    static func oneWayMicroseconds(bytes: Int, rounds: Int, workBytes: Int) throws -> Double {
         let (near, far) = try connectedPair()
         defer { close(near) }
         let echo = DispatchQueue(label: "echo")
+        let there = Moments()
+        let back = Moments()
         echo.async {
+            let work = Work(bytes: workBytes)
             var buffer = [UInt8](repeating: 0, count: bytes)
-            while receive(far, &buffer), transmit(far, buffer) {}
+            while receive(far, &buffer) {
+                there.arrived()
+                work.read()
+                back.sent()
+                guard transmit(far, buffer) else { break }
+            }
             close(far)
         }
+        let work = Work(bytes: workBytes)
         var buffer = [UInt8](repeating: 7, count: bytes)
-        var times: [Double] = []
         for _ in 0..<rounds {
-            let begun = ContinuousClock.now
+            work.read()
+            there.sent()
             guard transmit(near, buffer), receive(near, &buffer) else { throw BenchError("the bare socket broke") }
-            times.append(begun.duration(to: .now).microseconds / 2)
+            back.arrived()
         }
-        return times.median
+        return (there.microseconds + back.microseconds).median
+    }
+
+    /// Memory that is read through.
+    private final class Work {
+        private let words: [UInt64]
+        private(set) var sum: UInt64 = 0
+
+        init(bytes: Int) { words = [UInt64](repeating: 1, count: bytes / 8) }
+
+        @inline(never) func read() {
+            sum = words.reduce(sum, &+)
+        }
+    }
+
+    /// When something was sent and when it arrived, in turns. Unchecked: the socket orders the two threads.
+    private final class Moments: @unchecked Sendable {
+        private var sentAt = ContinuousClock.now
+        private(set) var microseconds: [Double] = []
+
+        func sent() { sentAt = .now }
+
+        func arrived() { microseconds.append(sentAt.duration(to: .now).microseconds) }
     }
 
     private static func transmit(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {

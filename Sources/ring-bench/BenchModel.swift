@@ -50,4 +50,14 @@ struct BenchModel: Decodable {
         let clamped = min(max(first, 1), layerCount - 1)
         return [0...clamped - 1, clamped...layerCount - 1]
     }
+
+    /// Bytes of its weights.
+    func weightBytes(of directory: String) throws -> Int {
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory).filter {
+            $0.hasSuffix(".safetensors")
+        }
+        return try files.reduce(0) { sum, file in
+            sum + ((try FileManager.default.attributesOfItem(atPath: directory + "/" + file)[.size] as? Int) ?? 0)
+        }
+    }
 }

@@ -70,30 +70,66 @@ final class BenchRing: Sendable {
         for process in processes { process.stop() }
     }
 
-    /// Times `steps` decode steps of one sequence, each sent when the one before has come back.
+    /// Times `steps` decode steps of one sequence, each sent when the one before has come back, by the thread that
+    /// received it, as the API does.
     func decode(steps: Int) throws -> Times {
         try begin()
-        var sampling = Sampling()
-        sampling.temperature = 0
-        var prompt = (0..<Self.promptTokens).map { UInt32($0 * 7 % vocabularySize) }
-        var position = UInt32(0)
-        var times = Times()
-        times.payloadBytes = hiddenSize * ActivationFormat.f32.bytesPerElement
-        for step in 0..<steps + Self.warmUpSteps {
-            let run = SequenceRun(
-                sequenceID: 1, position: position, tokens: prompt, sampling: sampling,
-                promptCount: UInt32(Self.promptTokens))
-            let (result, roundTrip) = try send([run])
-            guard let token = result.runs.first?.sampled?.token else { throw BenchError("a result without a token") }
-            position += UInt32(prompt.count)
-            // Steps of one length, whatever the model's context: the cache is cut back before it is full.
-            if position > 512 { position = UInt32(Self.promptTokens) }
-            prompt = [token]
-            guard step >= Self.warmUpSteps else { continue }
-            times.roundTrips.append(roundTrip.microseconds)
-            times.computes.append(Double(result.computeNanoseconds) / 1000)
+        let prompt = (0..<Self.promptTokens).map { UInt32($0 * 7 % vocabularySize) }
+        let stream = Mutex(Stream(tokens: prompt))
+        let first = try stream.withLock { try send([$0.nextRun]) }
+        stream.withLock { $0.sentAt = first }
+        arrivals.answer { [self] frame, received in
+            guard case .result(let result) = frame.message else { return false }
+            return stream.withLock { stream in
+                guard stream.take(result, at: received), stream.steps < steps + Self.warmUpSteps,
+                    let sent = try? send([stream.nextRun])
+                else { return false }
+                stream.sentAt = sent
+                return true
+            }
         }
-        return times
+        defer { arrivals.answer(nil) }
+        _ = try awaitResult(within: Self.stepTimeout * (steps + Self.warmUpSteps))
+        return try stream.withLock { stream in
+            guard stream.steps == steps + Self.warmUpSteps else { throw BenchError("a result without a token") }
+            return Times(
+                roundTrips: Array(stream.roundTrips.dropFirst(Self.warmUpSteps)),
+                computes: Array(stream.computes.dropFirst(Self.warmUpSteps)),
+                payloadBytes: hiddenSize * ActivationFormat.f32.bytesPerElement)
+        }
+    }
+
+    /// A sequence that decodes.
+    private struct Stream {
+        var tokens: [UInt32]
+        var sentAt = ContinuousClock.now
+        private var position = UInt32(0)
+        private(set) var roundTrips: [Double] = []
+        private(set) var computes: [Double] = []
+
+        init(tokens: [UInt32]) { self.tokens = tokens }
+
+        var steps: Int { roundTrips.count }
+
+        var nextRun: SequenceRun {
+            var sampling = Sampling()
+            sampling.temperature = 0
+            return SequenceRun(
+                sequenceID: 1, position: position, tokens: tokens, sampling: sampling,
+                promptCount: UInt32(BenchRing.promptTokens))
+        }
+
+        /// - Returns: whether the result brought a token.
+        mutating func take(_ result: StepResult, at received: ContinuousClock.Instant) -> Bool {
+            guard let token = result.runs.first?.sampled?.token else { return false }
+            roundTrips.append(sentAt.duration(to: received).microseconds)
+            computes.append(Double(result.computeNanoseconds) / 1000)
+            position += UInt32(tokens.count)
+            // Steps of one length, whatever the model's context: the cache is cut back before it is full.
+            if position > 512 { position = UInt32(BenchRing.promptTokens) }
+            tokens = [token]
+            return true
+        }
     }
 
     /// Milliseconds in layers of a step of `rows` rows, least of `steps`: a prompt's first chunk that wants no token.
@@ -120,22 +156,22 @@ final class BenchRing: Sendable {
     private func leastMilliseconds(of steps: Int, _ runs: (Int) -> [SequenceRun]) throws -> Double {
         var least = Double.infinity
         for step in 0..<steps {
-            let (result, _) = try send(runs(step))
-            least = min(least, Double(result.computeNanoseconds) / 1e6)
+            _ = try send(runs(step))
+            least = min(least, Double(try awaitResult(within: Self.stepTimeout).computeNanoseconds) / 1e6)
         }
         return least
     }
 
-    /// Sends a step and waits for its result.
-    private func send(_ runs: [SequenceRun]) throws -> (StepResult, roundTrip: Duration) {
+    /// Sends a step.
+    /// - Returns: when.
+    private func send(_ runs: [SequenceRun]) throws -> ContinuousClock.Instant {
         let stepID = lastStepID.withLock { id in
             id += 1
             return id
         }
         let sent = ContinuousClock.now
         try outgoing.send(Frame(.step(Step(epoch: Self.epoch, stepID: stepID, runs: runs))))
-        let (result, received) = try awaitResult()
-        return (result, sent.duration(to: received))
+        return sent
     }
 
     /// Waits for every shard, and opens an epoch.
@@ -179,10 +215,10 @@ final class BenchRing: Sendable {
         throw BenchError("the epoch's beginning did not come back")
     }
 
-    private func awaitResult() throws -> (StepResult, ContinuousClock.Instant) {
-        let deadline = ContinuousClock.now + Self.stepTimeout
-        while let (frame, received) = arrivals.take(until: deadline) {
-            if case .result(let result) = frame.message { return (result, received) }
+    private func awaitResult(within time: Duration) throws -> StepResult {
+        let deadline = ContinuousClock.now + time
+        while let (frame, _) = arrivals.take(until: deadline) {
+            if case .result(let result) = frame.message { return result }
             if case .failure(let failure) = frame.message, failure.stepID > 0 { throw BenchError(failure.reason) }
         }
         throw BenchError("a step was lost")
@@ -194,8 +230,16 @@ private final class Arrivals: Sendable {
     private let waiting = Mutex<[(Frame, ContinuousClock.Instant)]>([])
     private let arrived = DispatchSemaphore(value: 0)
 
+    /// Whoever takes a frame on the thread that received it, in place of the queue; says whether it did.
+    private let answering = Mutex<(@Sendable (Frame, ContinuousClock.Instant) -> Bool)?>(nil)
+
+    func answer(_ take: (@Sendable (Frame, ContinuousClock.Instant) -> Bool)?) {
+        answering.withLock { $0 = take }
+    }
+
     func put(_ frame: Frame) {
         let now = ContinuousClock.now
+        if let take = answering.withLock({ $0 }), take(frame, now) { return }
         waiting.withLock { $0.append((frame, now)) }
         arrived.signal()
     }

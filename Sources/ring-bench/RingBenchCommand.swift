@@ -30,6 +30,9 @@ struct HopCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Also write the figures to this file, as JSON.", valueName: "file"))
     var json: String?
 
+    /// What the bare socket's ends read between two frames is larger than any cache, and enough.
+    private static let workBytesMax = 64 << 20
+
     func validate() throws {
         guard shards.allSatisfy({ 1...8 ~= $0 }) else { throw ValidationError("--shards takes 1 to 8") }
         guard 1...1_000_000 ~= steps else { throw ValidationError("--steps takes 1 to 1000000") }
@@ -44,7 +47,9 @@ struct HopCommand: ParsableCommand {
             let ring = try BenchRing(model: model, card: card, shardCount: count, threads: threads)
             defer { ring.stop() }
             let times = try ring.decode(steps: steps)
-            let socket = try BareSocket.oneWayMicroseconds(bytes: times.payloadBytes, rounds: steps)
+            let socket = try BareSocket.oneWayMicroseconds(
+                bytes: times.payloadBytes, rounds: steps,
+                workBytes: min(try card.weightBytes(of: model) / count, Self.workBytesMax))
             let row = HopFigures(shards: count, times: times, socketOneWay: socket)
             rows.append(row)
             print(row.line)
