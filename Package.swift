@@ -48,6 +48,8 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CLinux"),
+        // Its pkg-config file asks for a define that SwiftPM warns about; the module map links what is needed.
+        .systemLibrary(name: "CAvahi", providers: [.apt(["libavahi-client-dev"])]),
         .target(name: "CRingProto", dependencies: ["CProtobufC"]),
         .target(
             name: "CKernels",
@@ -65,6 +67,7 @@ let package = Package(
         module("RingTransport", ["CLinux", "Wire", logging]),
         module("Weights", ["CKernels", "CXXHash"]),
         module("Sampling", ["CKernels"]),
+        module("Discovery", ["CAvahi", logging]),
 
         // Domain
         module("Text", ["CPCRE2"]),
@@ -98,6 +101,7 @@ let package = Package(
         tests("RingTransport", ["Wire", logging]),
         tests("Weights"),
         tests("Sampling"),
+        tests("Discovery"),
         tests("Text", fixtures: true),
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
