@@ -10,8 +10,8 @@ VENV := .venv
 BUILD := .build/release
 
 # Debian packages: libraries with their headers, and what the demo and the tests call.
-PACKAGES := libprotobuf-c-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
-TEST_PACKAGES := python3-venv
+PACKAGES := libprotobuf-c-dev libavahi-client-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
+TEST_PACKAGES := python3-venv avahi-daemon dbus iproute2
 
 .PHONY: help packages test-packages build demo serve test unit-test end-to-end-test lint format proto bench clean
 

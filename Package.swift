@@ -78,10 +78,13 @@ let package = Package(
         module(
             "RingAPI",
             [
-                "Wire", "RingTransport", "Cluster", "Text", "Weights", "Observability", logging, lifecycle, hummingbird,
+                "Wire", "RingTransport", "Discovery", "Cluster", "Text", "Weights", "Observability", logging, lifecycle,
+                hummingbird,
                 nio, nioPosix,
             ]),
-        module("RingShard", ["Wire", "RingTransport", "Tensors", "Weights", "Models", "Sampling", logging, lifecycle]),
+        module(
+            "RingShard",
+            ["Wire", "RingTransport", "Discovery", "Tensors", "Weights", "Models", "Sampling", logging, lifecycle]),
 
         // Programs
         .executableTarget(
@@ -106,6 +109,6 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
-        tests("RingAPI", ["Wire", "RingTransport", "Cluster", "Text", logging, lifecycle]),
+        tests("RingAPI", ["Wire", "RingTransport", "Discovery", "Cluster", "Text", logging, lifecycle]),
     ]
 )

@@ -1,6 +1,7 @@
 // The API on the network: one port for HTTP and the ring, and the link to the first shard.
 
 import Cluster
+import Discovery
 public import Logging
 import NIOPosix
 import Observability
@@ -30,7 +31,7 @@ public struct APIServer: Service {
             model: ModelShape(
                 hiddenSize: card.hiddenSize, vocabularySize: card.vocabularySize,
                 contextTokensMax: min(configuration.contextTokensMax ?? .max, card.contextTokensMax)),
-            firstShard: "\(configuration.firstShard)", activations: configuration.activations,
+            firstShard: configuration.firstShard.map { "\($0)" } ?? "looked for over mDNS", activations: configuration.activations,
             limits: configuration.limits)
         ring.timing.recoveryTimeout = configuration.recoveryTimeout
         coordinator = RingCoordinator(ring, logger: logger)
@@ -39,7 +40,16 @@ public struct APIServer: Service {
     /// - Throws: ``RingTransport/ListenError`` when the port cannot be bound.
     public func run() async throws {
         let hello = Hello(softwareVersion: Software.version, name: configuration.name, role: .api)
-        let links = RingLinks(coordinator, to: configuration.firstShard, as: hello, logger: logger)
+        let search = FirstShardSearch(
+            cluster: configuration.cluster, modelFingerprint: model.fingerprint.description)
+        let firstShard =
+            configuration.firstShard.map { LinkTarget($0) }
+            ?? LinkTarget("the first shard of cluster \(configuration.cluster)") { search.address() }
+        let links = RingLinks(coordinator, to: firstShard, as: hello, logger: logger)
+        let browser = ShardBrowser(logger: logger) { shards in
+            search.found(shards)
+            links.dialNow()
+        }
         let http = HTTPConnections(
             responder: APIRouter.responder(
                 model: model, fingerprint: model.fingerprint.description, generator: coordinator),
@@ -51,13 +61,15 @@ public struct APIServer: Service {
                 if let descriptor = connection.takeDescriptor() { http.serve(descriptor) }
             })
         defer {
+            browser.stop()
             listener.close()
             links.close()
         }
         try listener.start()
         try links.start()
-        logger.info(
-            "serving \(model.name) on http://\(listener.address); the first shard is \(configuration.firstShard)")
+        if configuration.firstShard == nil { try browser.start() }
+        let first = configuration.firstShard.map { "is \($0)" } ?? "is looked for over mDNS"
+        logger.info("serving \(model.name) on http://\(listener.address); the first shard \(first)")
         await withTaskGroup { tasks in
             tasks.addTask { await http.run() }
             tasks.addTask { await endGracefully(listener, http) }

@@ -10,6 +10,14 @@ enum MemoryInformation {
         return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 
+    /// Bytes of the machine's memory, or of the control group's share where that is less.
+    static func totalBytes() -> UInt64 {
+        let pages = UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES))))
+        let machine = pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].compactMap(number)
+        return limits.reduce(machine, min)
+    }
+
     /// Bytes that can still be taken without swapping: of the machine, or of the control group where that is less.
     static func availableBytes() -> UInt64 {
         var available = UInt64.max

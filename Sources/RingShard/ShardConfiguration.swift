@@ -4,6 +4,8 @@
 public struct ShardConfiguration: Sendable {
     /// Unique in the ring; for people and logs.
     public var name: String
+    /// Announced over mDNS; APIs use shards of one cluster together.
+    public var cluster: String
     /// A model directory.
     public var modelDirectory: String
     /// Layers to hold; `nil` for every one.
@@ -21,11 +23,15 @@ public struct ShardConfiguration: Sendable {
     /// Most sequences at a time: what the cache's bookkeeping is sized for.
     public static let sequencesMax = 4096
 
+    /// The cluster of shards and APIs that are not told another.
+    public static let clusterStandard = "default"
+
     public init(
-        name: String, modelDirectory: String, layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
+        name: String, cluster: String = ShardConfiguration.clusterStandard, modelDirectory: String, layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
         exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil
     ) {
         self.name = name
+        self.cluster = cluster
         self.modelDirectory = modelDirectory
         self.layers = layers
         self.windowLayers = windowLayers

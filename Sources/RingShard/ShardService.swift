@@ -1,5 +1,6 @@
 // A shard on the network: its port, its link to the next daemon, and the node between them.
 
+import Discovery
 import Dispatch
 public import Logging
 public import RingTransport
@@ -73,8 +74,28 @@ public final class ShardService: Service {
             serving layers \(model.layers) of \(configuration.modelDirectory) on \(listener.address); \
             \(model.store.windowLayers) of them at a time in memory; \(configuration.threads) threads
             """)
+        let announcer = announce(listener.address)
+        defer { announcer?.stop() }
         try? await gracefulShutdown()
         logger.info("stopping")
+    }
+
+    /// Lets APIs on the network find this shard; without mDNS they have to be told where it is.
+    private func announce(_ listening: RingAddress) -> ShardAnnouncer? {
+        let announcer = ShardAnnouncer(
+            ShardAnnouncement(
+                name: configuration.name, port: listening.port, protocolVersion: WireLimits.protocolVersion,
+                cluster: configuration.cluster, cores: configuration.threads,
+                memoryBytes: MemoryInformation.totalBytes(), layers: "\(model.layers)",
+                modelFingerprint: model.fingerprint.description),
+            logger: logger)
+        do {
+            try announcer.start()
+            return announcer
+        } catch {
+            logger.notice("not announced to the network: \(error)")
+            return nil
+        }
     }
 
     /// Hands on what a daemon further down the ring reported.

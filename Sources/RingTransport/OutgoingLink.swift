@@ -13,12 +13,14 @@ public final class OutgoingLink: Sendable {
         var connection: LinkConnection?
         var state: LinkState
         var isClosed = false
+        /// Set to end the wait before the next dial.
+        var isHurried = false
         var thread: LinkThread?
         var dialer: Dialer?
     }
 
-    /// The next daemon's address.
-    public let address: RingAddress
+    /// The next daemon.
+    public let target: LinkTarget
     private let hello: Hello
     private let configuration: LinkConfiguration
     private let logger: Logger
@@ -31,18 +33,28 @@ public final class OutgoingLink: Sendable {
     ///   - onFailure: takes a failure that came backward; called on the link's thread.
     ///   - onStateChange: called on the link's thread whenever a connection is made or lost, in order.
     public init(
-        to address: RingAddress, as hello: Hello, configuration: LinkConfiguration = LinkConfiguration(),
+        to target: LinkTarget, as hello: Hello, configuration: LinkConfiguration = LinkConfiguration(),
         logger: Logger, onFailure: @escaping @Sendable (Failure) -> Void,
         onStateChange: @escaping @Sendable (LinkState) -> Void = { _ in }
     ) {
-        self.address = address
+        self.target = target
         self.hello = hello
         self.configuration = configuration
         self.logger = logger
         self.onFailure = onFailure
         self.onStateChange = onStateChange
-        let notYet = LinkError.notConnected(address: "\(address)", reason: "not dialed yet")
+        let notYet = LinkError.notConnected(address: "\(target)", reason: "not dialed yet")
         status = Monitor(Status(state: .disconnected(notYet)))
+    }
+
+    public convenience init(
+        to address: RingAddress, as hello: Hello, configuration: LinkConfiguration = LinkConfiguration(),
+        logger: Logger, onFailure: @escaping @Sendable (Failure) -> Void,
+        onStateChange: @escaping @Sendable (LinkState) -> Void = { _ in }
+    ) {
+        self.init(
+            to: LinkTarget(address), as: hello, configuration: configuration, logger: logger, onFailure: onFailure,
+            onStateChange: onStateChange)
     }
 
     /// Whether frames can be sent now, and to whom; else what the last dial said.
@@ -59,6 +71,13 @@ public final class OutgoingLink: Sendable {
         }
     }
 
+    /// Dials at once where the link would wait before its next attempt, because there is reason to think that it will
+    /// succeed.
+    public func dialNow() {
+        status.withLock { $0.isHurried = true }
+        status.signal()
+    }
+
     /// Sends a frame forward. Thread-safe; frames of one thread arrive in the order sent.
     ///
     /// Returns when the frame is with the system or in the link's queue. Whether it arrives is known only by what
@@ -71,7 +90,7 @@ public final class OutgoingLink: Sendable {
             guard case .disconnected(let reason) = status.state else { throw LinkError.closed }
             switch reason {
             case .closed, .notConnected: throw reason
-            default: throw .notConnected(address: "\(address)", reason: reason.description)
+            default: throw .notConnected(address: "\(target)", reason: reason.description)
             }
         }
         try connection.send(frame)
@@ -103,7 +122,8 @@ public final class OutgoingLink: Sendable {
             if MonotonicTime.now() - began > configuration.redialDelayMax { backoff.reset() }
             var delay = backoff.delay()
             if case .versionMismatch = error { delay = max(delay, configuration.redialDelayAfterMismatch) }
-            status.withLock(until: .now() + delay) { $0.isClosed ? () : nil }
+            status.withLock(until: .now() + delay) { $0.isClosed || $0.isHurried ? () : nil }
+            status.withLock { $0.isHurried = false }
         }
         setDisconnected(.closed)
         status.withLock { $0.dialer = nil }
@@ -115,11 +135,12 @@ public final class OutgoingLink: Sendable {
     /// - Returns: why it ended or was not made.
     private func connectAndRead(_ dialer: Dialer, _ notice: inout RepeatedNotice) -> LinkError {
         do throws(LinkError) {
+            let address = try target.address()
             let socket = try dialer.dial(address, timeout: configuration.connectTimeout)
             let connection = try LinkConnection(socket, configuration: configuration)
             defer { connection.join() }
             try keep(connection)
-            let error = read(connection, &notice)
+            let error = read(connection, at: address, &notice)
             connection.stop(error)
             throw error
         } catch {
@@ -130,11 +151,11 @@ public final class OutgoingLink: Sendable {
     }
 
     private func log(_ error: LinkError, wasConnected: Bool, _ notice: inout RepeatedNotice) {
-        if wasConnected { return logger.warning("lost \(address): \(error); dialing again") }
+        if wasConnected { return logger.warning("lost \(target): \(error); dialing again") }
         guard notice.isDue(error.description, at: .now()) else { return }
         switch error {
-        case .notConnected(_, let reason): logger.notice("waiting for \(address) (\(reason)), retrying")
-        default: logger.error("cannot use \(address): \(error); retrying")
+        case .notConnected(_, let reason): logger.notice("waiting for \(target) (\(reason)), retrying")
+        default: logger.error("cannot use \(target): \(error); retrying")
         }
     }
 
@@ -147,7 +168,9 @@ public final class OutgoingLink: Sendable {
     }
 
     /// Introduces this daemon over a new connection, then reads what comes backward until the connection ends.
-    private func read(_ connection: LinkConnection, _ notice: inout RepeatedNotice) -> LinkError {
+    private func read(
+        _ connection: LinkConnection, at address: RingAddress, _ notice: inout RepeatedNotice
+    ) -> LinkError {
         var machine = ConnectionStateMachine(.dialing, ours: hello)
         let receiver = FrameReceiver(
             connection.socket, spin: .zero, silenceMax: configuration.heartbeatTimeout)

@@ -19,8 +19,15 @@ struct RingAPICommand: AsyncParsableCommand {
         help: ArgumentHelp("Where HTTP and the ring are served; the last shard's -n.", valueName: "host:port"))
     var address: String
 
-    @Option(name: [.short, .long], help: ArgumentHelp("The first shard.", valueName: "host:port"))
-    var shard: String
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "The first shard. Default: the one with layer 0 of the model that announces itself over mDNS.",
+            valueName: "host:port"))
+    var shard: String?
+
+    @Option(help: "Cluster of the shards that are looked for over mDNS.")
+    var cluster = APIConfiguration.clusterStandard
 
     @Option(
         name: [.short, .customLong("model")],
@@ -75,7 +82,7 @@ struct RingAPICommand: AsyncParsableCommand {
         limits.waitingMax = waitingMax
         limits.rowsPerStepMax = rowsPerStep
         let configuration = APIConfiguration(
-            name: name, address: try RingAddress(parsing: address), firstShard: try RingAddress(parsing: shard),
+            name: name, address: try RingAddress(parsing: address), firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
             contextTokensMax: context, activations: activations.format, limits: limits,
             recoveryTimeout: .seconds(recoveryTimeout))
         let server = APIServer(configuration, model: try ServedModel(directory: model), logger: logger)

@@ -43,6 +43,9 @@ struct RingShardCommand: AsyncParsableCommand {
     @Option(help: "Name in logs and in the ring. Default: the host's name and the port.")
     var name: String?
 
+    @Option(help: "Cluster that this shard announces over mDNS; an API uses shards of one cluster together.")
+    var cluster = ShardConfiguration.clusterStandard
+
     @Option(
         help: ArgumentHelp("Threads that compute. Default: as many as there are processors.", valueName: "count"))
     var threads: Int?
@@ -66,7 +69,7 @@ struct RingShardCommand: AsyncParsableCommand {
         let threads = threads ?? Processors.allowed()
         guard threads >= 1 else { throw ValidationError("--threads is \(threads), but at least one must compute") }
         let configuration = ShardConfiguration(
-            name: name ?? "\(Processors.hostName()):\(port)", modelDirectory: model,
+            name: name ?? "\(Processors.hostName()):\(port)", cluster: cluster, modelDirectory: model,
             layers: try layers.map { try LayerList(parsing: $0) }, windowLayers: prefetchWindow, threads: threads,
             exact: exact, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes)
         let next = try RingAddress(parsing: next)

@@ -23,7 +23,7 @@ import Wire
         #expect(received == sent)
         #expect(listener.events.all.first == .state(.connected(.shard("a"))), "before the first frame")
         #expect(listener.links.peers == [.shard("a")])
-        try dialer.log.first { $0 == "info: connected to b at \(dialer.link.address)" }
+        try dialer.log.first { $0 == "info: connected to b at \(dialer.link.target)" }
     }
 
     @Test func waitsForANeighborThatStartsLater() throws {

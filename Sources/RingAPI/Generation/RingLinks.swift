@@ -14,7 +14,7 @@ public final class RingLinks: Sendable {
     ///   - firstShard: to be dialed.
     ///   - hello: how the API introduces itself.
     public init(
-        _ coordinator: RingCoordinator, to firstShard: RingAddress, as hello: Hello,
+        _ coordinator: RingCoordinator, to firstShard: LinkTarget, as hello: Hello,
         configuration: LinkConfiguration = LinkConfiguration(), logger: Logger
     ) {
         self.coordinator = coordinator
@@ -44,6 +44,11 @@ public final class RingLinks: Sendable {
     /// - Throws: ``RingTransport/LinkError`` when the system has no thread or descriptor left.
     public func start() throws(LinkError) {
         try outgoing.start()
+    }
+
+    /// Dials the first shard at once, where it is dialed again and again with pauses.
+    public func dialNow() {
+        outgoing.dialNow()
     }
 
     /// Takes over a connection that a shard opened; made for ``RingTransport/PortListener``'s `onRing`.
