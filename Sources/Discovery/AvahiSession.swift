@@ -99,7 +99,7 @@ final class AvahiSession: @unchecked Sendable {
     private func tellObstacle(_ obstacle: String) {
         guard !isObstacleTold else { return }
         isObstacleTold = true
-        logger.notice("mDNS: \(obstacle); until then this shard or ring has to be named by hand: waiting to \(purpose)")
+        logger.notice("mDNS: \(obstacle); waiting for it to \(purpose), addresses given by hand work without")
     }
 
     private func connectLater() {
