@@ -63,7 +63,8 @@ public struct ShardAnnouncement: Sendable, Equatable {
         }
         func value(_ key: Key) -> String? { values[key.rawValue] }
         guard let name = value(.name), !name.isEmpty, let cluster = value(.cluster),
-            let version = value(.protocolVersion).flatMap({ UInt32($0) }), let cores = value(.cores).flatMap({ Int($0) }),
+            let version = value(.protocolVersion).flatMap({ UInt32($0) }),
+            let cores = value(.cores).flatMap({ Int($0) }),
             let memory = value(.memory).flatMap({ UInt64($0) })
         else { return nil }
         self.init(

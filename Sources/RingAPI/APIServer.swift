@@ -31,7 +31,8 @@ public struct APIServer: Service {
             model: ModelShape(
                 hiddenSize: card.hiddenSize, vocabularySize: card.vocabularySize,
                 contextTokensMax: min(configuration.contextTokensMax ?? .max, card.contextTokensMax)),
-            firstShard: configuration.firstShard.map { "\($0)" } ?? "looked for over mDNS", activations: configuration.activations,
+            firstShard: configuration.firstShard.map { "\($0)" } ?? "looked for over mDNS",
+            activations: configuration.activations,
             limits: configuration.limits)
         ring.timing.recoveryTimeout = configuration.recoveryTimeout
         coordinator = RingCoordinator(ring, logger: logger)

@@ -27,7 +27,8 @@ public struct ShardConfiguration: Sendable {
     public static let clusterStandard = "default"
 
     public init(
-        name: String, cluster: String = ShardConfiguration.clusterStandard, modelDirectory: String, layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
+        name: String, cluster: String = ShardConfiguration.clusterStandard, modelDirectory: String,
+        layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
         exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil
     ) {
         self.name = name

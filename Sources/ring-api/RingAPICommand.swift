@@ -82,7 +82,8 @@ struct RingAPICommand: AsyncParsableCommand {
         limits.waitingMax = waitingMax
         limits.rowsPerStepMax = rowsPerStep
         let configuration = APIConfiguration(
-            name: name, address: try RingAddress(parsing: address), firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
+            name: name, address: try RingAddress(parsing: address),
+            firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
             contextTokensMax: context, activations: activations.format, limits: limits,
             recoveryTimeout: .seconds(recoveryTimeout))
         let server = APIServer(configuration, model: try ServedModel(directory: model), logger: logger)

@@ -50,7 +50,9 @@ public final class FirstShardSearch: Sendable {
             return unknown("the shards that mDNS shows are of another version of ring: \(names(ours))")
         }
         let same = speaking.filter { $0.announcement.modelFingerprint == modelFingerprint }
-        guard !same.isEmpty else { return unknown("none of the shards that mDNS shows holds this model: \(names(speaking))") }
+        guard !same.isEmpty else {
+            return unknown("none of the shards that mDNS shows holds this model: \(names(speaking))")
+        }
         let first = same.filter { $0.announcement.holdsLayerZero }
         guard let shard = first.first else {
             return unknown("none of the shards that mDNS shows holds layer 0 of this model: \(names(same))")

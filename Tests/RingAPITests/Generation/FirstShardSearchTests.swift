@@ -31,7 +31,8 @@ import Wire
 
     @Test func theShardWithLayerZeroIsTheFirst() {
         let found = search(
-            shard("b", layers: "6-11"), shard("aa", layers: "0-5,12-17"), shard("other", layers: "0-11", cluster: "lab"),
+            shard("b", layers: "6-11"), shard("aa", layers: "0-5,12-17"),
+            shard("other", layers: "0-11", cluster: "lab"),
             shard("elsewhere", layers: "0-11", model: "bb"))
         #expect(found == .success(RingAddress(host: "10.0.0.2", port: 50501)))
     }

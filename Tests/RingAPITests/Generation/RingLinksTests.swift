@@ -95,7 +95,8 @@ private final class LoopbackShards: Sendable {
                 expectation: EngineFixtures.expectation, model: EngineFixtures.model, firstShard: "\(first)"),
             logger: logger)
         let links = RingLinks(
-            coordinator, to: LinkTarget(first), as: Hello(softwareVersion: "1.0", name: "api", role: .api), logger: logger)
+            coordinator, to: LinkTarget(first), as: Hello(softwareVersion: "1.0", name: "api", role: .api),
+            logger: logger)
         api.set(links)
         try listener.start()
         try links.start()
