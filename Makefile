@@ -7,11 +7,13 @@ SWIFT ?= swift
 MODEL ?= examples/model
 PROMPT ?= What is 2+2?
 VENV := .venv
+BENCH_VENV ?= .bench/venv
 BUILD := .build/release
 
 # Debian packages: libraries with their headers, and what the demo and the tests call.
 PACKAGES := libprotobuf-c-dev libavahi-client-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
 TEST_PACKAGES := python3-venv avahi-daemon dbus iproute2
+BENCH_PACKAGES := g++ make
 
 .PHONY: help packages test-packages build demo serve test unit-test end-to-end-test lint format proto bench clean
 
@@ -59,8 +61,21 @@ proto: packages ## Generate the C of proto/ring.proto anew
 	@tools/install-packages.sh protobuf-c-compiler
 	proto/generate.sh
 
-bench: build ## What a hop of the ring costs, on this machine
-	$(BUILD)/ring-bench hop --model $(MODEL)
+bench: test-packages build $(BENCH_VENV)/.installed .bench/models/.made ## The table of figures beside llama.cpp, and .bench/results.json
+	$(BUILD)/ring-bench all --python $(BENCH_VENV)/bin/python --json .bench/results.json \
+		--commit "$$(git describe --always --dirty 2>/dev/null)"
+
+$(BENCH_VENV)/.installed: tools/bench/requirements.txt
+	@tools/install-packages.sh $(BENCH_PACKAGES)
+	@echo "Building llama.cpp for this processor; this takes ten minutes or more, once"
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
+	@touch $@
+
+.bench/models/.made: tools/bench/make_models.py $(BENCH_VENV)/.installed
+	@echo "Making models of random weights, 4.4 GB"
+	$(BENCH_VENV)/bin/python tools/bench/make_models.py .bench/models
+	@touch $@
 
 clean: ## Remove everything that was built
 	rm -rf .build $(VENV) .bench

@@ -56,6 +56,7 @@ let package = Package(
             // A debug build passes -O0 to C, which makes these loops some fifty times slower.
             cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))],
             linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CBench", cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))]),
 
         module("Observability", [logging, lifecycle, signals]),
 
@@ -88,14 +89,19 @@ let package = Package(
 
         // Programs
         .executableTarget(
-            name: "ring-api", dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
+            name: "ring-api",
+            dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench",
-            dependencies: ["RingAPI", "Cluster", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
+            dependencies: [
+                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Weights", "Wire", "Observability",
+                arguments,
+                logging,
+            ],
             swiftSettings: swiftSettings),
 
         tests("CKernels"),
@@ -109,6 +115,7 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
+        .testTarget(name: "RingBenchTests", dependencies: ["ring-bench"], swiftSettings: swiftSettings),
         tests("RingAPI", ["Wire", "RingTransport", "Discovery", "Cluster", "Text", logging, lifecycle]),
     ]
 )

@@ -11,6 +11,17 @@ struct BenchModel: Decodable {
     let headCount: Int
     let keyValueHeadCount: Int
     let headSize: Int
+    let quantization: Quantization?
+
+    struct Quantization: Decodable {
+        let bits: Int
+        let group: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case bits
+            case group = "group_size"
+        }
+    }
 
     private enum CodingKeys: String, CodingKey {
         case layerCount = "num_hidden_layers"
@@ -20,6 +31,28 @@ struct BenchModel: Decodable {
         case headCount = "num_attention_heads"
         case keyValueHeadCount = "num_key_value_heads"
         case headSize = "head_dim"
+        case quantization
+    }
+
+    /// Weights in one layer's matrices.
+    var layerWeights: Int {
+        hiddenSize * (headSize * 2 * (headCount + keyValueHeadCount) + 3 * mlpSize)
+    }
+
+    /// Bytes of weights that one token's pass reads: every layer's matrices and the head's.
+    func bytesReadPerToken() throws -> Int {
+        let weights = layerCount * layerWeights + vocabularySize * hiddenSize
+        guard let quantization else { return weights * 2 }
+        guard quantization.group > 0, quantization.bits > 0 else { throw ValidationError("no such quantization") }
+        // A group has a bfloat16 scale and a bfloat16 bias.
+        return weights * quantization.bits / 8 + weights / quantization.group * 4
+    }
+
+    /// Multiplications with an addition that a prompt takes: its layers and its attention, and the head once.
+    func multiplyAdds(promptTokens: Int) -> Double {
+        let matrices = Double(promptTokens) * Double(layerCount * layerWeights) + Double(vocabularySize * hiddenSize)
+        let pairs = Double(promptTokens) * Double(promptTokens + 1) / 2
+        return matrices + pairs * Double(2 * headCount * headSize * layerCount)
     }
 
     static func read(_ directory: String) throws -> BenchModel {
@@ -44,7 +77,7 @@ struct BenchModel: Decodable {
 
     /// Its layers in two stretches for which about as many weights are read for a token, the head with the second.
     func cutByBytes() -> [ClosedRange<Int>] {
-        let layer = hiddenSize * (headSize * 2 * (headCount + keyValueHeadCount) + 3 * mlpSize)
+        let layer = layerWeights
         let head = hiddenSize * vocabularySize
         let first = (layer * layerCount + head + layer) / (2 * layer)
         let clamped = min(max(first, 1), layerCount - 1)

@@ -1,6 +1,5 @@
 // Real shard processes in a ring, and decode steps sent round it as the API would.
 
-import Dispatch
 import Logging
 import RingTransport
 import Synchronization
@@ -25,15 +24,17 @@ final class BenchRing: Sendable {
     private let hiddenSize: Int
     private let vocabularySize: Int
     private let lastStepID = Mutex<UInt64>(0)
+    private let lastSequenceID = Mutex<UInt64>(1000)
 
     /// The ring must be complete within this time: a large model has to be read first.
     private static let startTimeout: Duration = .seconds(600)
     /// A step that takes longer is lost.
     private static let stepTimeout: Duration = .seconds(60)
     private static let epoch: UInt64 = 1
-    /// Tokens in the cache when decoding begins, and steps before the clock starts.
-    private static let promptTokens = 32
-    private static let warmUpSteps = 50
+    /// Tokens in the cache when decoding begins.
+    static let promptTokens = 32
+    /// Rows of a prompt in a step: what `ring-api` sends by default.
+    static let chunkRows = 512
 
     init(model: String, card: BenchModel, shardCount: Int, threads: Int) throws {
         var logger = Logger(label: "ring-bench")
@@ -72,16 +73,18 @@ final class BenchRing: Sendable {
 
     /// Times `steps` decode steps of one sequence, each sent when the one before has come back, by the thread that
     /// received it, as the API does.
-    func decode(steps: Int) throws -> Times {
-        try begin()
+    /// - Parameter warmUp: steps before the clock starts; the first reads the prompt.
+    func decode(steps: Int, warmUp: Int) throws -> Times {
+        let sequence = newSequence()
+        defer { forget(sequence) }
         let prompt = (0..<Self.promptTokens).map { UInt32($0 * 7 % vocabularySize) }
-        let stream = Mutex(Stream(tokens: prompt))
+        let stream = Mutex(Stream(sequence, tokens: prompt))
         let first = try stream.withLock { try send([$0.nextRun]) }
         stream.withLock { $0.sentAt = first }
         arrivals.answer { [self] frame, received in
             guard case .result(let result) = frame.message else { return false }
             return stream.withLock { stream in
-                guard stream.take(result, at: received), stream.steps < steps + Self.warmUpSteps,
+                guard stream.take(result, at: received), stream.steps < steps + warmUp,
                     let sent = try? send([stream.nextRun])
                 else { return false }
                 stream.sentAt = sent
@@ -89,25 +92,29 @@ final class BenchRing: Sendable {
             }
         }
         defer { arrivals.answer(nil) }
-        _ = try awaitResult(within: Self.stepTimeout * (steps + Self.warmUpSteps))
+        _ = try awaitResult(within: Self.stepTimeout * (steps + warmUp))
         return try stream.withLock { stream in
-            guard stream.steps == steps + Self.warmUpSteps else { throw BenchError("a result without a token") }
+            guard stream.steps == steps + warmUp else { throw BenchError("a result without a token") }
             return Times(
-                roundTrips: Array(stream.roundTrips.dropFirst(Self.warmUpSteps)),
-                computes: Array(stream.computes.dropFirst(Self.warmUpSteps)),
+                roundTrips: Array(stream.roundTrips.dropFirst(warmUp)),
+                computes: Array(stream.computes.dropFirst(warmUp)),
                 payloadBytes: hiddenSize * ActivationFormat.f32.bytesPerElement)
         }
     }
 
     /// A sequence that decodes.
     private struct Stream {
+        let sequenceID: UInt64
         var tokens: [UInt32]
         var sentAt = ContinuousClock.now
         private var position = UInt32(0)
         private(set) var roundTrips: [Double] = []
         private(set) var computes: [Double] = []
 
-        init(tokens: [UInt32]) { self.tokens = tokens }
+        init(_ sequenceID: UInt64, tokens: [UInt32]) {
+            self.sequenceID = sequenceID
+            self.tokens = tokens
+        }
 
         var steps: Int { roundTrips.count }
 
@@ -115,7 +122,7 @@ final class BenchRing: Sendable {
             var sampling = Sampling()
             sampling.temperature = 0
             return SequenceRun(
-                sequenceID: 1, position: position, tokens: tokens, sampling: sampling,
+                sequenceID: sequenceID, position: position, tokens: tokens, sampling: sampling,
                 promptCount: UInt32(BenchRing.promptTokens))
         }
 
@@ -160,6 +167,64 @@ final class BenchRing: Sendable {
             least = min(least, Double(try awaitResult(within: Self.stepTimeout).computeNanoseconds) / 1e6)
         }
         return least
+    }
+
+    /// Seconds from sending a prompt's first chunk to the token after it; its chunks follow each other.
+    func prefill(tokens count: Int) throws -> Double {
+        let sequence = newSequence()
+        defer { forget(sequence) }
+        var sampling = Sampling()
+        sampling.temperature = 0
+        let tokens = (0..<count).map { UInt32($0 * 7 % vocabularySize) }
+        let begun = ContinuousClock.now
+        var ended = begun
+        var waiting = 0
+        for first in stride(from: 0, to: count, by: Self.chunkRows) {
+            if waiting == WireLimits.stepsInFlightMax {
+                _ = try awaitResult(within: Self.stepTimeout)
+                waiting -= 1
+            }
+            let last = min(first + Self.chunkRows, count)
+            _ = try send([
+                SequenceRun(
+                    sequenceID: sequence, position: UInt32(first), tokens: Array(tokens[first..<last]),
+                    sampling: last == count ? sampling : nil, promptCount: UInt32(count))
+            ])
+            waiting += 1
+        }
+        while waiting > 0 {
+            ended = try awaitResultAndMoment(within: Self.stepTimeout).1
+            waiting -= 1
+        }
+        return begun.duration(to: ended).seconds
+    }
+
+    /// The tokens that follow a prompt, likeliest each.
+    func greedy(prompt: [Int], tokens count: Int) throws -> [Int] {
+        let sequence = newSequence()
+        defer { forget(sequence) }
+        var stream = Stream(sequence, tokens: prompt.map { UInt32($0) })
+        var chosen: [Int] = []
+        while chosen.count < count {
+            _ = try send([stream.nextRun])
+            guard stream.take(try awaitResult(within: Self.stepTimeout), at: .now) else {
+                throw BenchError("a result without a token")
+            }
+            chosen.append(Int(stream.tokens[0]))
+        }
+        return chosen
+    }
+
+    private func newSequence() -> UInt64 {
+        lastSequenceID.withLock { id in
+            id += 1
+            return id
+        }
+    }
+
+    /// A ring that broke has forgotten already.
+    private func forget(_ sequence: UInt64) {
+        try? outgoing.send(Frame(.forget(Forget(epoch: Self.epoch, sequenceIDs: [sequence]))))
     }
 
     /// Sends a step.
@@ -216,57 +281,15 @@ final class BenchRing: Sendable {
     }
 
     private func awaitResult(within time: Duration) throws -> StepResult {
+        try awaitResultAndMoment(within: time).0
+    }
+
+    private func awaitResultAndMoment(within time: Duration) throws -> (StepResult, ContinuousClock.Instant) {
         let deadline = ContinuousClock.now + time
-        while let (frame, _) = arrivals.take(until: deadline) {
-            if case .result(let result) = frame.message { return result }
+        while let (frame, received) = arrivals.take(until: deadline) {
+            if case .result(let result) = frame.message { return (result, received) }
             if case .failure(let failure) = frame.message, failure.stepID > 0 { throw BenchError(failure.reason) }
         }
         throw BenchError("a step was lost")
-    }
-}
-
-/// Frames that came back, with the moment each arrived.
-private final class Arrivals: Sendable {
-    private let waiting = Mutex<[(Frame, ContinuousClock.Instant)]>([])
-    private let arrived = DispatchSemaphore(value: 0)
-
-    /// Whoever takes a frame on the thread that received it, in place of the queue; says whether it did.
-    private let answering = Mutex<(@Sendable (Frame, ContinuousClock.Instant) -> Bool)?>(nil)
-
-    func answer(_ take: (@Sendable (Frame, ContinuousClock.Instant) -> Bool)?) {
-        answering.withLock { $0 = take }
-    }
-
-    func put(_ frame: Frame) {
-        let now = ContinuousClock.now
-        if let take = answering.withLock({ $0 }), take(frame, now) { return }
-        waiting.withLock { $0.append((frame, now)) }
-        arrived.signal()
-    }
-
-    /// The next frame, `nil` when none comes in time.
-    func take(until deadline: ContinuousClock.Instant) -> (Frame, ContinuousClock.Instant)? {
-        let left = max(0, ContinuousClock.now.duration(to: deadline).microseconds)
-        guard arrived.wait(timeout: .now() + .microseconds(Int(left))) == .success else { return nil }
-        return waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() }
-    }
-
-    func pause(_ duration: Duration) {
-        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .microseconds(Int(duration.microseconds)))
-    }
-}
-
-/// What went wrong while measuring.
-struct BenchError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) {
-        self.description = description
-    }
-}
-
-extension Duration {
-    var microseconds: Double {
-        Double(components.seconds) * 1e6 + Double(components.attoseconds) / 1e12
     }
 }

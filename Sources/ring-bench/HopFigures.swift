@@ -47,10 +47,3 @@ extension String {
         String(repeating: " ", count: max(0, width - count)) + self
     }
 }
-
-extension [Double] {
-    /// The middle value; 0 when there is none.
-    var median: Double {
-        isEmpty ? 0 : sorted()[count / 2]
-    }
-}

@@ -1,0 +1,54 @@
+// Rows as a table of text that Markdown reads too.
+
+struct BenchTable {
+    static let headings = ["", "ours", "peer", "ratio", "limit", "of limit", "goal"]
+    private static let widths = [46, 20, 30, 20, 9, 8, 0]
+
+    static var heading: String {
+        line(headings) + "\n|" + widths.map { String(repeating: "-", count: max(3, $0) + 2) }.joined(separator: "|")
+            + "|"
+    }
+
+    static func line(_ row: BenchRow) -> String {
+        line([
+            row.name, "\(figure(row.ours.median)) \(row.unit)" + spread(row.ours),
+            row.peer.map { "\(figure($0.median)) \(row.peerName ?? "")" } ?? "",
+            row.ratio.map { figure($0) + "×" + (row.ratioSpread.map(spread) ?? "") } ?? "",
+            row.limit.map(figure) ?? "", row.fraction.map { "\(Int(($0 * 100).rounded())) %" } ?? "", goal(row),
+        ])
+    }
+
+    private static func line(_ cells: [String]) -> String {
+        "| "
+            + zip(cells, widths).map { $0 + String(repeating: " ", count: max(0, $1 - $0.count)) }
+            .joined(separator: " | ") + " |"
+    }
+
+    private static func goal(_ row: BenchRow) -> String {
+        guard let goal = row.goal, let reached = row.reachesGoal else { return "" }
+        let parts = [
+            goal.ratio.map { "≥ \(figure($0))×" }, goal.fraction.map { "≥ \(Int(($0 * 100).rounded())) %" },
+            goal.most.map { "≤ \(figure($0))" },
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ") + (reached ? " ✓" : " ✗")
+    }
+
+    private static func spread(_ samples: Samples) -> String {
+        samples.values.count > 1 ? " (\(figure(samples.low))–\(figure(samples.high)))" : ""
+    }
+
+    private static func spread(_ range: ClosedRange<Double>) -> String {
+        range.lowerBound < range.upperBound ? " (\(figure(range.lowerBound))–\(figure(range.upperBound)))" : ""
+    }
+
+    /// Three digits that matter.
+    static func figure(_ value: Double) -> String {
+        let digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
+        let scale = [1.0, 10, 100][digits]
+        let scaled = Int((abs(value) * scale).rounded())
+        let whole = (value < 0 ? "-" : "") + "\(scaled / Int(scale))"
+        guard digits > 0 else { return whole }
+        let rest = "\(scaled % Int(scale))"
+        return whole + "." + String(repeating: "0", count: digits - rest.count) + rest
+    }
+}

@@ -1,0 +1,74 @@
+"""Runs llama.cpp on the models of make_models.py, as asked by ring-bench: a JSON object a line in, one a line out.
+
+    {"do": "load", "model": PATH, "threads": N, "context": N}    {"system": TEXT}
+    {"do": "prefill", "tokens": N}                               {"seconds": S}
+    {"do": "decode", "tokens": N, "prompt": N}                   {"seconds": S}
+    {"do": "greedy", "prompt": [TOKEN, …], "tokens": N}          {"tokens": [TOKEN, …]}
+
+Tokens are made up where a list is not given; no sampling is timed.
+"""
+
+import json
+import sys
+import time
+
+import llama_cpp
+import numpy as np
+
+
+class Peer:
+    def __init__(self):
+        self.llama = None
+
+    def load(self, model: str, threads: int, context: int) -> dict:
+        if self.llama:
+            self.llama.close()
+        # Flash attention is what llama.cpp chooses by itself and is faster here; the Python package turns it off.
+        self.llama = llama_cpp.Llama(
+            model, n_ctx=context, n_threads=threads, n_threads_batch=threads, n_batch=512, flash_attn=True, verbose=False
+        )
+        return {"version": llama_cpp.__version__, "system": llama_cpp.llama_print_system_info().decode()}
+
+    def evaluate(self, tokens: list[int]) -> float:
+        begun = time.perf_counter()
+        self.llama.eval(tokens)
+        # Reading a logit waits for the computation.
+        self.llama._ctx.get_logits()[0]
+        return time.perf_counter() - begun
+
+    def prefill(self, tokens: int) -> dict:
+        self.llama.reset()
+        return {"seconds": self.evaluate(made_up(tokens))}
+
+    def decode(self, tokens: int, prompt: int) -> dict:
+        self.prefill(prompt)
+        return {"seconds": sum(self.evaluate([token]) for token in made_up(tokens))}
+
+    def greedy(self, prompt: list[int], tokens: int) -> dict:
+        self.llama.reset()
+        chosen, following = [], prompt
+        for _ in range(tokens):
+            self.evaluate(following)
+            logits = np.ctypeslib.as_array(self.llama._ctx.get_logits(), shape=(self.llama.n_vocab(),))
+            following = [int(logits.argmax())]
+            chosen += following
+        return {"tokens": chosen}
+
+
+def made_up(count: int) -> list[int]:
+    return [(7 * index + 11) % 1000 for index in range(count)]
+
+
+def main():
+    peer = Peer()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(peer, request.pop("do"))(**request)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
