@@ -52,7 +52,7 @@ final class ServedRing: Sendable {
                     softwareVersion: Software.version, ringAddress: "ring-bench"),
                 model: shape, firstShard: "\(first)", limits: limits), logger: logger)
         let hello = Hello(softwareVersion: Software.version, name: "ring-bench", role: .api)
-        let links = RingLinks(coordinator, to: first, as: hello, logger: logger)
+        let links = RingLinks(coordinator, to: LinkTarget(first), as: hello, logger: logger)
         self.links = links
         listener = try PortListener(
             on: RingAddress(host: "127.0.0.1", port: 0), logger: logger, onRing: { links.accept($0) })
