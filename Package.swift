@@ -95,7 +95,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench",
-            dependencies: ["RingAPI", "Cluster", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
+            dependencies: [
+                "RingAPI", "Cluster", "RingTransport", "Text", "Weights", "Wire", "Observability", arguments, logging,
+            ],
             swiftSettings: swiftSettings),
 
         tests("CKernels"),

@@ -7,7 +7,7 @@ import Observability
 struct RingBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ring-bench", abstract: "Measures the ring on this machine.", version: Software.version,
-        subcommands: [HopCommand.self, StepCommand.self, RingCommand.self])
+        subcommands: [HopCommand.self, StepCommand.self, RingCommand.self, TokenizerCommand.self])
 }
 
 /// Decode steps round rings of several lengths, beside a bare socket in the same run.
