@@ -191,10 +191,17 @@ typedef struct {
     void (*dot_bf16)(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                      size_t n, float *y, size_t y_stride);
     // The same over a block of inputs, whose sums wait in memory: adds n elements (whole sixteens, but for the last
-    // block) to the lanes sums [output, rows, CK_LANES], or begins them. NULL where an instruction set has none.
+    // block) to the lanes sums [output, rows, CK_LANES], or begins them. As many bytes at `next`, unless it is NULL, as
+    // the block's weights have are asked for on the way. NULL where an instruction set has none. A block has block_inputs
+    // inputs: a few rows of them and a strip of weights share the first-level cache.
+    size_t block_inputs;
     void (*dot_block)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
-                      size_t x_stride, size_t rows, size_t n, bool begins, float *sums);
-    void (*fold_block)(const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride);
+                      size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums);
+    void (*fold_block)(ck_float_type type, const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride);
+    // What dot_block takes for bf16 weights in place of x, unless it is NULL: a row of `inputs` floats with each
+    // sixteen as its eight of even index, then its eight of odd index, zeros up to whole sixteens. Halves of 32-bit
+    // words then are weights of neighbouring lanes, widened by one instruction each.
+    void (*order_row)(const float *x, size_t inputs, float *out);
     // The same over outputs first_output ..< first_output + outputs of an affine matrix of 4 bits (x in even-odd order)
     // or 8 bits (natural order) and quantised rows.
     void (*dot_affine4)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,

@@ -31,11 +31,17 @@ typedef struct {
     bool uses_panels;
     ck_quantized_rows quantized;  // when the form is
     float *packed;                // packed rows when the form is not and panels are used
+    bool uses_blocks;             // a few rows of float weights, block by block of inputs
+    const float *block_rows;      // what dot_block takes, block_stride apart
+    size_t block_stride;
     size_t item_outputs;
 } product_run;
 
 static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
-    if (matrix->format != CK_FORMAT_AFFINE || activations == CK_ACTIVATIONS_F32) return (row_form){false, 0, 0};
+    if (matrix->format == CK_FORMAT_BF16) return (row_form){false, 0, CK_ORDER_EVEN_ODD};
+    if (matrix->format != CK_FORMAT_AFFINE || activations == CK_ACTIVATIONS_F32) {
+        return (row_form){false, 0, CK_ORDER_NATURAL};
+    }
     return (row_form){true, matrix->group, matrix->bits == 4 ? CK_ORDER_EVEN_ODD : CK_ORDER_NATURAL};
 }
 
@@ -53,6 +59,9 @@ static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inp
 // 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
 static size_t value_stride(size_t inputs, size_t group) { return group_stride(inputs, group) * group + 64; }
 
+// The same of ordered rows, in floats.
+static size_t ordered_stride(size_t inputs) { return ck_round_up(inputs, CK_LANES) + CK_LANES; }
+
 static size_t prepared_bytes(size_t rows, size_t inputs) {
     rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
     // The smallest groups need the most scales, the largest the most padding.
@@ -60,7 +69,9 @@ static size_t prepared_bytes(size_t rows, size_t inputs) {
     size_t scales = group_stride(inputs, CK_GROUP_MIN) * 3 * sizeof(float);
     size_t quantized = rows * (value_stride(inputs, CK_GROUP_MAX) + scales);
     size_t packed = ck_packed_rows_floats(rows, inputs) * sizeof(float);
-    return ck_round_up(quantized > packed ? quantized : packed, 64);
+    size_t ordered = rows * ordered_stride(inputs) * sizeof(float);
+    size_t floats = packed > ordered ? packed : ordered;
+    return ck_round_up(quantized > floats ? quantized : floats, 64);
 }
 
 size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) { return prepared_bytes(rows, inputs) + CK_ARENA_BYTES; }
@@ -69,6 +80,11 @@ static void quantize_item(void *context, size_t row) {
     product_run *run = context;
     run->kernels->quantize_row(run->x + row * run->inputs, run->inputs, run->form.group, run->form.order,
                                &run->quantized, row);
+}
+
+static void order_item(void *context, size_t row) {
+    product_run *run = context;
+    run->kernels->order_row(run->x + row * run->inputs, run->inputs, run->packed + row * run->block_stride);
 }
 
 static void pack_item(void *context, size_t tile) {
@@ -91,6 +107,14 @@ static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
     } else if (run->uses_panels) {
         run->packed = scratch;
         ck_pool_run(pool, ck_tile_count(run->rows, run->kernels->tile_rows), pack_item, run);
+    } else if (run->uses_blocks && run->form.order == CK_ORDER_EVEN_ODD && run->kernels->order_row != NULL) {
+        run->packed = scratch;
+        run->block_rows = run->packed;
+        run->block_stride = ordered_stride(run->inputs);
+        ck_pool_run(pool, run->rows, order_item, run);
+    } else {
+        run->block_rows = run->x;
+        run->block_stride = run->inputs;
     }
 }
 
@@ -120,28 +144,33 @@ static void dot_float(const product_run *run, ck_float_type type, const void *w,
     }
 }
 
-// Inputs of a block of a few rows: eight rows and a strip of weights fit a first-level cache of 32 KiB.
-#define BLOCK_INPUTS 512
-// Bytes of the sums that wait meanwhile: a part of a second-level cache.
-#define BLOCK_SUM_BYTES ((size_t)256 << 10)
+// Weights multiplied block by block at a time: with those asked for meanwhile a part of a second-level cache, and few
+// beside an item's, since nobody asked for its first.
+#define BLOCK_WEIGHT_BYTES ((size_t)64 << 10)
+#define BLOCK_OUTPUTS_STEP 4
+_Static_assert(BLOCK_OUTPUTS_STEP * CK_PANEL_ROWS_MAX * CK_LANES * sizeof(float) <= CK_ARENA_BYTES, "");
 
-// A few rows of many inputs, block by block: the rows' values of a block stay in the first-level cache while all
-// outputs pass, and the sums in the second.
+// A few rows of many inputs, block by block: the rows' values of a block stay in the first-level cache while outputs
+// pass, and the sums wait in the second. Memory is asked for the next outputs in the order in which they lie there: it
+// sees one stream, and works while sums are formed.
 static void multiply_float_blocks(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     const ck_float_type type = type_of_weights(matrix);
-    const size_t n = run->inputs, sum_bytes = run->rows * CK_LANES * sizeof(float);
-    const size_t at_once = BLOCK_SUM_BYTES / sum_bytes / OUTPUTS_STEP * OUTPUTS_STEP;
+    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix);
+    size_t most = ck_min_size(BLOCK_WEIGHT_BYTES / row_bytes, CK_ARENA_BYTES / (run->rows * CK_LANES * sizeof(float)));
+    most = most / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
+    const size_t at_once = most == 0 ? BLOCK_OUTPUTS_STEP : most;
     float *sums = (float *)ck_worker_arena;
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
-        for (size_t k = 0; k < n; k += BLOCK_INPUTS) {
-            const uint8_t *w = ck_matrix_row(matrix, output) + k * ck_float_bytes(type);
-            kernels->dot_block(type, w, n, count, run->x + k, n, run->rows, ck_min_size(BLOCK_INPUTS, n - k), k == 0,
-                               sums);
+        const uint8_t *w = ck_matrix_row(matrix, output), *next = w + count * row_bytes;
+        for (size_t k = 0; k < n; k += kernels->block_inputs) {
+            size_t inputs = ck_min_size(kernels->block_inputs, n - k), bytes = k * ck_float_bytes(type);
+            kernels->dot_block(type, w + bytes, n, count, run->block_rows + k, run->block_stride, run->rows, inputs,
+                               k == 0, output + count < matrix->outputs ? next + count * bytes : NULL, sums);
         }
-        kernels->fold_block(sums, count, run->rows, output_at(run, product, output), matrix->outputs);
+        kernels->fold_block(type, sums, count, run->rows, output_at(run, product, output), matrix->outputs);
     }
 }
 
@@ -149,7 +178,7 @@ static void multiply_float_blocks(const product_run *run, const ck_product *prod
 static void multiply_float(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     size_t n = run->inputs;
-    if (matrix->format != CK_FORMAT_AFFINE && run->rows > 1 && n > BLOCK_INPUTS && run->kernels->dot_block != NULL) {
+    if (matrix->format != CK_FORMAT_AFFINE && run->uses_blocks) {
         multiply_float_blocks(run, product, first, outputs);
         return;
     }
@@ -324,6 +353,7 @@ static void run_chunk(ck_pool *pool, product_run *run, void *scratch) {
         if (is_done) continue;
         size_t rows_min = run->form.is_quantized ? kernels->affine_panel_rows_min : kernels->panel_rows_min;
         run->uses_panels = kernels->strip > 0 && run->rows >= rows_min;
+        run->uses_blocks = kernels->dot_block != NULL && run->rows > 1 && !run->uses_panels;
         run_form(pool, run, scratch);
     }
 }

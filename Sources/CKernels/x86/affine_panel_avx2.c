@@ -256,7 +256,7 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
 #pragma clang attribute pop
 
 void ck_init_affine_panel_avx2(ck_kernels *table) {
-    table->affine_panel_rows_min = 8;
+    table->affine_panel_rows_min = 5;
     table->multiply_affine_panel = multiply_affine_panel;
 }
 #endif

@@ -69,10 +69,10 @@ CK_INLINE __m256 ck_load8_avx2(ck_float_type type, const void *values, size_t in
 
 // Eight scales or biases from index g on, zeros past the last of `groups`.
 CK_INLINE __m256 ck_load_scales_avx2(ck_float_type type, const void *values, size_t g, size_t groups) {
-    if (g + 8 <= groups) return ck_load8_avx2(type, values, g);
-    float padded[8] = {0};
-    for (size_t i = g; i < groups; i++) padded[i - g] = ck_load_float(type, values, i);
-    return _mm256_loadu_ps(padded);
+    // What lies past the last group may be read: the next output's, or the 64 bytes after the matrix's.
+    __m256 loaded = ck_load8_avx2(type, values, g);
+    if (g + 8 <= groups) return loaded;
+    return _mm256_and_ps(loaded, _mm256_castsi256_ps(ck_mask8_avx2(groups - g)));
 }
 
 // Rows of eight become columns.

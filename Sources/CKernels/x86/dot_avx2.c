@@ -85,25 +85,16 @@ CK_INLINE void dot_row(ck_float_type type, int outputs, const void *w, size_t w_
 #define TILE_OUTPUTS 4
 #define TILE_ROWS 3
 
-// Adds to lanes first_lane ..< first_lane + 8 of a tile's sums. On the way memory is asked for `next`, unless NULL, as
-// in dot_row, or for `ahead`, unless NULL: a strip to come whose rows of weights lie apart, at the rate this one's are
-// used.
+// Adds to lanes first_lane ..< first_lane + 8 of a tile's sums. `next`, unless NULL, is asked for on the way, as in
+// dot_row.
 CK_INLINE void tile_lanes(ck_float_type type, int outputs, int rows, size_t first_lane, const void *w, size_t w_stride,
-                          const float *x, size_t x_stride, size_t n, const uint8_t *next, const uint8_t *ahead,
+                          const float *x, size_t x_stride, size_t n, const uint8_t *next,
                           __m256 sums[TILE_ROWS][TILE_OUTPUTS]) {
     const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
     size_t k = first_lane;
     for (; k + 8 <= n; k += CK_LANES) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T0);
-        }
-        if (ahead != NULL) {
-            // A line of bf16 or f16 is two sixteens: half of the outputs take their turn.
-            size_t from = type == CK_F32 ? 0 : k / CK_LANES % 2 * (size_t)outputs / 2;
-            size_t to = type == CK_F32 ? (size_t)outputs : from + (size_t)outputs / 2;
-            for (size_t o = from; o < to; o++) {
-                _mm_prefetch((const char *)weight_at(type, ahead, o * w_stride + k), _MM_HINT_T0);
-            }
         }
         __m256 values[TILE_ROWS];
         CK_UNROLL
@@ -138,8 +129,8 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
         CK_UNROLL
         for (int o = 0; o < outputs; o++) low[r][o] = high[r][o] = _mm256_setzero_ps();
     }
-    tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, NULL, low);
-    tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, NULL, high);
+    tile_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, next, low);
+    tile_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, NULL, high);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         float *to = y + (size_t)r * y_stride;
@@ -205,84 +196,150 @@ static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const f
 // ---------------------------------------------------------------------------------------------------------------------
 // A block of inputs of a few rows, the sums waiting in memory
 
-// Strips between the one multiplied and the one memory is asked for.
-#define STRIPS_AHEAD 2
+// A half of the lanes in as many registers as there are: twelve sums, two weights, a value of x and load_half's mask.
+#define BLOCK_OUTPUTS 2
+#define BLOCK_ROWS 6
+// Two rows take more outputs, for independent sums enough to hide the latency of fma.
+#define BLOCK_OUTPUTS_TWO_ROWS 4
 
-// Eight of the lanes of a tile's sums [output, all_rows, CK_LANES].
-CK_INLINE void block_lanes(ck_float_type type, int outputs, int rows, size_t first_lane, const void *w,
-                           size_t w_stride, const float *x, size_t x_stride, size_t n, bool begins,
-                           const uint8_t *ahead, float *memory, size_t all_rows) {
-    __m256 sums[TILE_ROWS][TILE_OUTPUTS];
+// A half of sixteen weights: lanes 0 … 7 or 8 … 15, of bf16 the even or the odd ones.
+CK_INLINE __m256 load_half(ck_float_type type, int half, const uint8_t *at) {
+    if (type != CK_BF16) return ck_load8_avx2(type, at, (size_t)half * 8);
+    __m256i pairs = _mm256_loadu_si256((const __m256i *)at);
+    if (half == 0) return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
+}
+
+// Adds a half of sixteen inputs to the sums [row, output] of a tile.
+CK_INLINE void add_half(ck_float_type type, int half, int outputs, int rows, const uint8_t *w, size_t w_bytes,
+                        const float *x, size_t x_stride, __m256 *sums) {
+    __m256 weights[BLOCK_OUTPUTS_TWO_ROWS];
+    CK_UNROLL
+    for (int o = 0; o < outputs; o++) weights[o] = load_half(type, half, w + (size_t)o * w_bytes);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
+        __m256 value = _mm256_loadu_ps(x + (size_t)r * x_stride + half * 8);
         CK_UNROLL
         for (int o = 0; o < outputs; o++) {
-            const float *at = memory + ((size_t)o * all_rows + (size_t)r) * CK_LANES + first_lane;
-            sums[r][o] = begins ? _mm256_setzero_ps() : _mm256_loadu_ps(at);
+            __m256 *sum = &sums[r * outputs + o];
+            *sum = _mm256_fmadd_ps(weights[o], value, *sum);
         }
     }
-    tile_lanes(type, outputs, rows, first_lane, w, w_stride, x, x_stride, n, NULL, ahead, sums);
+}
+
+// The same of the last n < 16 inputs.
+CK_INLINE void add_last_half(ck_float_type type, int half, int outputs, int rows, const uint8_t *w, size_t w_bytes,
+                             const float *x, size_t x_stride, size_t n, __m256 *sums) {
+    uint8_t last_w[BLOCK_OUTPUTS_TWO_ROWS][CK_LANES * sizeof(float)] = {0};
+    float last_x[BLOCK_ROWS][CK_LANES] = {0};
+    for (int o = 0; o < outputs; o++) memcpy(last_w[o], w + (size_t)o * w_bytes, weight_bytes(type, n));
+    // Ordered rows have zeros of their own.
+    size_t x_bytes = (type == CK_BF16 ? CK_LANES : n) * sizeof *x;
+    for (int r = 0; r < rows; r++) memcpy(last_x[r], x + (size_t)r * x_stride, x_bytes);
+    add_half(type, half, outputs, rows, last_w[0], sizeof last_w[0], last_x[0], CK_LANES, sums);
+}
+
+// A half of the lanes of a tile's sums [output, all_rows, CK_LANES]. `next`, unless NULL, is asked for on the way, line
+// by line.
+CK_INLINE void block_half(ck_float_type type, int half, int outputs, int rows, const uint8_t *w, size_t w_bytes,
+                          const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
+                          size_t all_rows) {
+    __m256 sums[BLOCK_ROWS * BLOCK_OUTPUTS];
+    memory += half * 8;
     CK_UNROLL
-    for (int r = 0; r < rows; r++) {
-        CK_UNROLL
-        for (int o = 0; o < outputs; o++) {
-            _mm256_storeu_ps(memory + ((size_t)o * all_rows + (size_t)r) * CK_LANES + first_lane, sums[r][o]);
+    for (int i = 0; i < rows * outputs; i++) {
+        const float *at = memory + ((size_t)(i % outputs) * all_rows + (size_t)(i / outputs)) * CK_LANES;
+        sums[i] = begins ? _mm256_setzero_ps() : _mm256_loadu_ps(at);
+    }
+    const size_t step_bytes = weight_bytes(type, CK_LANES), lines = (size_t)outputs * step_bytes / 64;
+    size_t k = 0;
+    for (; k + CK_LANES <= n; k += CK_LANES, w += step_bytes, x += CK_LANES) {
+        for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
+            _mm_prefetch((const char *)next, _MM_HINT_T1);
+            // The strip that follows comes nearer, too: its rows of weights lie apart.
+            size_t o = type == CK_F32 ? line / 2 : k / CK_LANES % 2;
+            _mm_prefetch((const char *)w + ((size_t)outputs + o) * w_bytes, _MM_HINT_T0);
         }
+        add_half(type, half, outputs, rows, w, w_bytes, x, x_stride, sums);
+    }
+    if (k < n) add_last_half(type, half, outputs, rows, w, w_bytes, x, x_stride, n - k, sums);
+    CK_UNROLL
+    for (int i = 0; i < rows * outputs; i++) {
+        float *at = memory + ((size_t)(i % outputs) * all_rows + (size_t)(i / outputs)) * CK_LANES;
+        _mm256_storeu_ps(at, sums[i]);
     }
 }
 
 CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t n, bool begins, const uint8_t *ahead, float *memory,
+                          size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
                           size_t all_rows) {
-    block_lanes(type, outputs, rows, 0, w, w_stride, x, x_stride, n, begins, ahead, memory, all_rows);
-    block_lanes(type, outputs, rows, 8, w, w_stride, x, x_stride, n, begins, NULL, memory, all_rows);
+    const size_t w_bytes = weight_bytes(type, w_stride);
+    block_half(type, 0, outputs, rows, w, w_bytes, x, x_stride, n, begins, next, memory, all_rows);
+    block_half(type, 1, outputs, rows, w, w_bytes, x, x_stride, n, begins, NULL, memory, all_rows);
 }
 
-CK_INLINE void block_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
-    const uint8_t *ahead = weight_at(type, w, STRIPS_AHEAD * (size_t)outputs * w_stride);
-    for (size_t r = 0, count; r < rows; r += count, ahead = NULL) {
-        size_t left = rows - r;
-        count = left == 4 ? 2 : ck_min_size(left, TILE_ROWS);
-        const float *from = x + r * x_stride;
-        float *to = sums + r * CK_LANES;
-        switch (count) {
-        case 1: block_tile(type, outputs, 1, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 2: block_tile(type, outputs, 2, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 3: block_tile(type, outputs, 3, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        }
+// All outputs of a tile of rows: its values of x stay in the first-level cache.
+CK_INLINE void block_outputs(ck_float_type type, int rows, const void *w, size_t w_stride, size_t outputs,
+                             const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *sums,
+                             size_t all_rows) {
+    const int most = rows == 2 ? BLOCK_OUTPUTS_TWO_ROWS : BLOCK_OUTPUTS;
+    size_t o = 0;
+    for (; o + (size_t)most <= outputs; o += (size_t)most) {
+        const uint8_t *wanted = next == NULL ? NULL : next + weight_bytes(type, o * n);
+        block_tile(type, most, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, wanted,
+                   sums + o * all_rows * CK_LANES, all_rows);
+    }
+    for (; o < outputs; o++) {
+        block_tile(type, 1, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, NULL,
+                   sums + o * all_rows * CK_LANES, all_rows);
     }
 }
 
 CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
-                     size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
-    size_t o = 0;
-    for (; o + TILE_OUTPUTS <= outputs; o += TILE_OUTPUTS) {
-        block_rows(type, TILE_OUTPUTS, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
-                   sums + o * rows * CK_LANES);
-    }
-    for (; o < outputs; o++) {
-        block_rows(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
-                   sums + o * rows * CK_LANES);
+                     size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
+    const size_t tiles = ck_tile_count(rows, BLOCK_ROWS);
+    for (size_t t = 0; t < tiles; t++, next = NULL) {
+        size_t r = ck_tile_start(rows, tiles, t), count = ck_tile_start(rows, tiles, t + 1) - r;
+        const float *from = x + r * x_stride;
+        float *to = sums + r * CK_LANES;
+        switch (count) {
+        case 1: block_outputs(type, 1, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 2: block_outputs(type, 2, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 3: block_outputs(type, 3, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 4: block_outputs(type, 4, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 5: block_outputs(type, 5, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 6: block_outputs(type, 6, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        }
     }
 }
 
 static void dot_block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
-                      size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
+                      size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     switch (type) {
-    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
-    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
-    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
+    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
     }
 }
 
-static void fold_block(const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride) {
+static void fold_block(ck_float_type type, const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride) {
     for (size_t o = 0; o < outputs; o++) {
         for (size_t r = 0; r < rows; r++, sums += CK_LANES) {
-            __m256 lanes = _mm256_add_ps(_mm256_loadu_ps(sums), _mm256_loadu_ps(sums + 8));
-            y[r * y_stride + o] = ck_fold8_avx2(lanes);
+            y[r * y_stride + o] = fold(type, (ck_sixteen){_mm256_loadu_ps(sums), _mm256_loadu_ps(sums + 8)});
         }
     }
+}
+
+static void order_row(const float *x, size_t inputs, float *out) {
+    size_t k = 0;
+    for (; k + CK_LANES <= inputs; k += CK_LANES) {
+        ck_sixteen ordered = load_x(CK_BF16, x + k);
+        _mm256_storeu_ps(out + k, ordered.low);
+        _mm256_storeu_ps(out + k + 8, ordered.high);
+    }
+    if (k == inputs) return;
+    memset(out + k, 0, CK_LANES * sizeof *out);
+    for (size_t i = 0; k + i < inputs; i++) out[k + i % 2 * 8 + i / 2] = x[k + i];
 }
 
 #pragma clang attribute pop
@@ -291,7 +348,9 @@ void ck_init_dot_avx2(ck_kernels *table) {
     table->dot_f32 = dot_f32;
     table->dot_f16 = dot_f16;
     table->dot_bf16 = dot_bf16;
+    table->block_inputs = 512;
     table->dot_block = dot_block;
     table->fold_block = fold_block;
+    table->order_row = order_row;
 }
 #endif

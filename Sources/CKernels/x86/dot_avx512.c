@@ -8,8 +8,6 @@
 #define ROW_OUTPUTS 2
 #define TILE_OUTPUTS 4
 #define TILE_ROWS 6
-// Strips between the one multiplied and the one memory is asked for, when a block of inputs is multiplied.
-#define STRIPS_AHEAD 2
 
 #pragma clang attribute push(CK_AVX512, apply_to = function)
 
@@ -124,10 +122,9 @@ static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const f
 // ---------------------------------------------------------------------------------------------------------------------
 // A block of inputs of a few rows, the sums waiting in memory
 
-// A tile's sums [output, all_rows, CK_LANES]. `ahead`, unless NULL, is a strip to come: its rows of weights lie apart,
-// and so each is asked for by itself, at the rate at which this one's are used.
+// A tile's sums [output, all_rows, CK_LANES]. `next`, unless NULL, is asked for on the way, line by line.
 CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t n, bool begins, const uint8_t *ahead, float *memory,
+                          size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
                           size_t all_rows) {
     __m512 sums[TILE_ROWS][TILE_OUTPUTS];
     CK_UNROLL
@@ -138,15 +135,11 @@ CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void 
             sums[r][o] = begins ? _mm512_setzero_ps() : _mm512_loadu_ps(at);
         }
     }
+    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
     size_t k = 0;
     for (; k + CK_LANES <= n; k += CK_LANES) {
-        if (ahead != NULL) {
-            // A line of bf16 or f16 is two sixteens: half of the outputs take their turn.
-            size_t from = type == CK_F32 ? 0 : k / CK_LANES % 2 * (size_t)outputs / 2;
-            size_t to = type == CK_F32 ? (size_t)outputs : from + (size_t)outputs / 2;
-            for (size_t o = from; o < to; o++) {
-                _mm_prefetch((const char *)weight_at(type, ahead, o * w_stride + k), _MM_HINT_T0);
-            }
+        for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
+            _mm_prefetch((const char *)next, _MM_HINT_T1);
         }
         add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
     }
@@ -161,43 +154,53 @@ CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void 
 }
 
 CK_INLINE void block_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
-    const uint8_t *ahead = weight_at(type, w, STRIPS_AHEAD * (size_t)outputs * w_stride);
-    for (size_t r = 0, count; r < rows; r += count, ahead = NULL) {
+                          size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
+    for (size_t r = 0, count; r < rows; r += count, next = NULL) {
         size_t left = rows - r, tiles = ck_tile_count(left, TILE_ROWS);
         count = ck_tile_count(left, tiles);
         const float *from = x + r * x_stride;
         float *to = sums + r * CK_LANES;
         switch (count) {
-        case 1: block_tile(type, outputs, 1, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 2: block_tile(type, outputs, 2, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 3: block_tile(type, outputs, 3, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 4: block_tile(type, outputs, 4, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 5: block_tile(type, outputs, 5, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
-        case 6: block_tile(type, outputs, 6, w, w_stride, from, x_stride, n, begins, ahead, to, rows); break;
+        case 1: block_tile(type, outputs, 1, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 2: block_tile(type, outputs, 2, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 3: block_tile(type, outputs, 3, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 4: block_tile(type, outputs, 4, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 5: block_tile(type, outputs, 5, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 6: block_tile(type, outputs, 6, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
         }
     }
 }
 
 CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
-                     size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
-    size_t o = 0;
-    for (; o + TILE_OUTPUTS <= outputs; o += TILE_OUTPUTS) {
-        block_rows(type, TILE_OUTPUTS, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
-                   sums + o * rows * CK_LANES);
-    }
-    for (; o < outputs; o++) {
-        block_rows(type, 1, weight_at(type, w, o * w_stride), w_stride, x, x_stride, rows, n, begins,
-                   sums + o * rows * CK_LANES);
+                     size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
+    for (size_t o = 0, count; o < outputs; o += count) {
+        const void *at = weight_at(type, w, o * w_stride);
+        const uint8_t *wanted = next == NULL ? NULL : next + weight_bytes(type, o * n);
+        float *to = sums + o * rows * CK_LANES;
+        count = outputs - o < TILE_OUTPUTS ? 1 : TILE_OUTPUTS;
+        if (count == 1) {
+            block_rows(type, 1, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
+        } else {
+            block_rows(type, TILE_OUTPUTS, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
+        }
     }
 }
 
 static void dot_block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
-                      size_t x_stride, size_t rows, size_t n, bool begins, float *sums) {
+                      size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     switch (type) {
-    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
-    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
-    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, sums); break;
+    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    }
+}
+
+static void fold_block(ck_float_type type, const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride) {
+    (void)type;
+    for (size_t o = 0; o < outputs; o++) {
+        for (size_t r = 0; r < rows; r++, sums += CK_LANES) {
+            y[r * y_stride + o] = ck_fold16_avx512(_mm512_loadu_ps(sums));
+        }
     }
 }
 
@@ -207,6 +210,9 @@ void ck_init_dot_avx512(ck_kernels *table) {
     table->dot_f32 = dot_f32;
     table->dot_f16 = dot_f16;
     table->dot_bf16 = dot_bf16;
+    table->block_inputs = 1024;
     table->dot_block = dot_block;
+    table->fold_block = fold_block;
+    table->order_row = NULL;
 }
 #endif

@@ -140,7 +140,7 @@ static void fold_panel(const float *sums, size_t rows, size_t outputs, float *y,
 void ck_init_panel_avx2(ck_kernels *table) {
     table->strip = STRIP;
     table->tile_rows = TILE_ROWS;
-    table->panel_rows_min = 10;
+    table->panel_rows_min = 40;
     table->pack_rows = pack_rows;
     table->pack_weights = pack_weights;
     table->multiply_panel = multiply_panel;
