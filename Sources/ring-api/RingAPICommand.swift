@@ -52,6 +52,11 @@ struct RingAPICommand: AsyncParsableCommand {
     var activations = ActivationChoice.f32
 
     @Option(
+        help: ArgumentHelp(
+            "Guess tokens ahead where text repeats itself: auto (where it is faster), on or off.", valueName: "mode"))
+    var speculation = SpeculationMode.auto
+
+    @Option(
         help: ArgumentHelp("How long a broken ring is waited for before open requests fail.", valueName: "seconds"))
     var recoveryTimeout = 30
 
@@ -81,6 +86,7 @@ struct RingAPICommand: AsyncParsableCommand {
         limits.sequencesActiveMax = sequencesMax
         limits.waitingMax = waitingMax
         limits.rowsPerStepMax = rowsPerStep
+        limits.speculation = speculation
         let configuration = APIConfiguration(
             name: name, address: try RingAddress(parsing: address),
             firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
@@ -99,4 +105,5 @@ enum ActivationChoice: String, ExpressibleByArgument, CaseIterable {
     var format: ActivationFormat { self == .f32 ? .f32 : .bf16 }
 }
 
+extension SpeculationMode: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -61,6 +61,8 @@ struct RingCommand: AsyncParsableCommand {
         let halves = cut == .layers ? card.cut(into: 2) : card.cutByBytes()
         var limits = SchedulerLimits()
         limits.rowsPerStepMax = rowsPerStep
+        // Random weights fall into loops, which drafts would make cheap.
+        limits.speculation = .off
         let one = try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
         limits.stepsInFlight = stepsInFlight
         let rings = [one, try ServedRing(model: model, cut: halves, threads: threads, limits: limits)]

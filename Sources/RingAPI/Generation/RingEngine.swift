@@ -51,6 +51,8 @@ struct RingEngine {
     var metrics: RingMetrics {
         var metrics = counters
         metrics.promptTokensEvaluated = scheduler.promptTokensEvaluated
+        metrics.tokensDrafted = scheduler.speculation.draftedCount
+        metrics.draftsAccepted = scheduler.speculation.acceptedCount
         return metrics
     }
 
@@ -177,6 +179,7 @@ struct RingEngine {
         if result.epoch == formation.epoch, let record, let roundTrip = watch.ended(result.stepID, at: now) {
             counters.completed(
                 rows: record.rowCount, roundTrip: roundTrip, computeNanoseconds: result.computeNanoseconds)
+            scheduler.observe(record, roundTrip: roundTrip, computing: counters.computeLast)
         }
         take(outputs)
     }

@@ -6,6 +6,9 @@ public struct RingMetrics: Equatable, Sendable {
     public var tokensGenerated: UInt64 = 0
     /// Tokens of prompts whose evaluation is finished.
     public var promptTokensEvaluated: UInt64 = 0
+    /// Tokens that were guessed ahead, and those of them that turned out right.
+    public var tokensDrafted: UInt64 = 0
+    public var draftsAccepted: UInt64 = 0
     public var sequencesFinished: UInt64 = 0
     public var sequencesFailed: UInt64 = 0
     public var sequencesCancelled: UInt64 = 0

@@ -17,6 +17,8 @@ public struct SchedulerLimits: Equatable, Sendable {
     /// Times a sequence is replayed after the ring broke without having got a token in between. Bounds what a request
     /// can cost that breaks the ring each time.
     public var replaysMax = 3
+    /// Whether tokens are guessed ahead.
+    public var speculation = SpeculationMode.auto
 
     public init() {}
 }

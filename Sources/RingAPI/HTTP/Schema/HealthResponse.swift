@@ -12,7 +12,14 @@ struct HealthResponse: Encodable, Sendable {
     /// Sequences being generated and waiting to be.
     var active: Int
     var waiting: Int
+    var speculation: Speculation
     var shards: [Shard]
+
+    struct Speculation: Encodable, Sendable {
+        /// Tokens that were guessed ahead since the start, and those of them that turned out right.
+        var drafted: UInt64
+        var accepted: UInt64
+    }
 
     struct Shard: Encodable, Sendable {
         var name: String
@@ -49,6 +56,7 @@ struct HealthResponse: Encodable, Sendable {
         epoch = ring.epoch
         active = ring.active
         waiting = ring.waiting
+        speculation = Speculation(drafted: ring.metrics.tokensDrafted, accepted: ring.metrics.draftsAccepted)
         shards = ring.shards.map(Shard.init)
     }
 }
