@@ -1777,7 +1777,7 @@ const ProtobufCMessageDescriptor ring__step__descriptor =
   (ProtobufCMessageInit) ring__step__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[7] =
+static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[8] =
 {
   {
     "sequence_id",
@@ -1863,8 +1863,21 @@ static const ProtobufCFieldDescriptor ring__sequence_run__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "draft_count",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ring__SequenceRun, draft_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ring__sequence_run__field_indices_by_name[] = {
+  7,   /* field[7] = draft_count */
   6,   /* field[6] = parent_id */
   1,   /* field[1] = position */
   4,   /* field[4] = prompt_count */
@@ -1876,7 +1889,7 @@ static const unsigned ring__sequence_run__field_indices_by_name[] = {
 static const ProtobufCIntRange ring__sequence_run__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor ring__sequence_run__descriptor =
 {
@@ -1886,7 +1899,7 @@ const ProtobufCMessageDescriptor ring__sequence_run__descriptor =
   "Ring__SequenceRun",
   "ring",
   sizeof(Ring__SequenceRun),
-  7,
+  8,
   ring__sequence_run__field_descriptors,
   ring__sequence_run__field_indices_by_name,
   1,  ring__sequence_run__number_ranges,
@@ -2308,9 +2321,9 @@ static const ProtobufCFieldDescriptor ring__run_result__field_descriptors[4] =
   {
     "sampled",
     3,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
+    offsetof(Ring__RunResult, n_sampled),
     offsetof(Ring__RunResult, sampled),
     &ring__token_choice__descriptor,
     NULL,

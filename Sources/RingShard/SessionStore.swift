@@ -16,11 +16,11 @@ final class Session {
         history = TokenHistory(promptCount: promptCount)
     }
 
-    /// Adds a run's tokens to the history, in place of what was there from its position on.
+    /// Adds a run's settled tokens to the history, in place of what was there from its position on.
     func remember(_ run: SequenceRun) {
         history.truncate(to: Int(run.position))
         history.setPromptCount(Int(run.promptCount))
-        history.append(contentsOf: run.tokens)
+        history.append(contentsOf: run.settledTokens)
     }
 }
 

@@ -19,7 +19,8 @@ final class StepSampler {
 
     /// A row whose logits are wanted, and what for.
     private enum Want {
-        case sample(run: Int)
+        /// - Parameter draft: the guess for the token that is sampled here, if there is one.
+        case sample(run: Int, draft: UInt32?)
         case promptLogprob(run: Int, target: UInt32)
     }
 
@@ -34,47 +35,63 @@ final class StepSampler {
         var firstRow = 0
         for (index, run) in step.runs.enumerated() {
             sessions[index].remember(run)
-            results.append(
-                RunResult(
-                    sequenceID: run.sequenceID, position: run.position + UInt32(run.tokens.count), sampled: nil))
+            let settledCount = run.tokens.count - run.draftCount
+            results.append(RunResult(sequenceID: run.sequenceID, position: run.position + UInt32(settledCount)))
             if let prompt = run.promptLogprobs {
                 let targets = run.tokens.dropFirst() + (prompt.nextToken.map { [$0] } ?? [])
                 for (offset, target) in targets.enumerated() {
                     wants.append((firstRow + offset, .promptLogprob(run: index, target: target)))
                 }
             }
-            if run.sampling != nil { wants.append((firstRow + run.tokens.count - 1, .sample(run: index))) }
+            if run.sampling != nil {
+                for offset in settledCount..<run.tokens.count {
+                    wants.append((firstRow + offset - 1, .sample(run: index, draft: run.tokens[offset])))
+                }
+                wants.append((firstRow + run.tokens.count - 1, .sample(run: index, draft: nil)))
+            }
             firstRow += run.tokens.count
         }
-        for begin in stride(from: 0, to: wants.count, by: Self.rowsMax) {
-            let slice = wants[begin..<min(begin + Self.rowsMax, wants.count)]
+        // Runs whose next draft has turned out wrong: their other rows are of no use.
+        var isOver = [Bool](repeating: false, count: step.runs.count)
+        var remaining = wants[...]
+        while !remaining.isEmpty {
+            let slice = remaining.prefix(Self.rowsMax)
             let mark = compute.arena.mark()
             defer { compute.arena.release(to: mark) }
             let logits = try head.logits(hidden, rows: slice.map(\.row))
             for (row, (_, want)) in slice.enumerated() {
-                answer(want, step, logits[row], sessions, &results)
+                switch want {
+                case .promptLogprob(let run, let target):
+                    let top = Int(step.runs[run].promptLogprobs?.top ?? 0)
+                    let choice = Sampler.logprob(of: target, logits: UnsafeBufferPointer(logits[row]), top: top)
+                    results[run].prompt.append(TokenChoice(choice))
+                case .sample(let run, let draft):
+                    guard !isOver[run], let sampling = step.runs[run].sampling else { continue }
+                    let choice = sample(logits[row], sampling, after: sessions[run], for: &results[run])
+                    if choice.id == draft {
+                        sessions[run].history.append(choice.id)
+                    } else {
+                        isOver[run] = true
+                    }
+                }
             }
+            remaining = remaining.dropFirst(slice.count)
+            // Drafts that are already known to be wrong cost no more logits.
+            remaining.removeAll { if case .sample(let run, _) = $0.want { isOver[run] } else { false } }
         }
         return results
     }
 
-    private func answer(
-        _ want: Want, _ step: Step, _ logits: UnsafeMutableBufferPointer<Float>, _ sessions: [Session],
-        _ results: inout [RunResult]
-    ) {
-        switch want {
-        case .promptLogprob(let run, let target):
-            let top = Int(step.runs[run].promptLogprobs?.top ?? 0)
-            let choice = Sampler.logprob(of: target, logits: UnsafeBufferPointer(logits), top: top)
-            results[run].prompt.append(TokenChoice(choice))
-        case .sample(let run):
-            guard let sampling = step.runs[run].sampling else { return }
-            let position = Int(results[run].position)
-            let choice = Sampler.sample(
-                logits: logits, parameters: SamplingParameters(sampling), history: sessions[run].history,
-                position: position, scratch: &scratch)
-            results[run].sampled = TokenChoice(choice)
-        }
+    /// Samples the token after those that `session` knows.
+    private func sample(
+        _ logits: UnsafeMutableBufferPointer<Float>, _ sampling: Wire.Sampling, after session: Session,
+        for result: inout RunResult
+    ) -> SampledToken {
+        let choice = Sampler.sample(
+            logits: logits, parameters: SamplingParameters(sampling), history: session.history,
+            position: Int(result.position) + result.sampled.count, scratch: &scratch)
+        result.sampled.append(TokenChoice(choice))
+        return choice
     }
 }
 

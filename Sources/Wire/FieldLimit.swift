@@ -29,6 +29,7 @@ struct CountLimit: Sendable {
     static let logitBias = CountLimit("Sampling", "logitBias", WireLimits.logitBiasMax)
     static let bannedTokens = CountLimit("Sampling", "bannedTokens", WireLimits.bannedTokensMax)
     static let resultRuns = CountLimit("StepResult", "runs", WireLimits.stepRunsMax)
+    static let resultSampled = CountLimit("RunResult", "sampled", WireLimits.draftsMax + 1)
     static let resultPrompt = CountLimit("RunResult", "prompt", WireLimits.stepRowsMax)
     static let choiceTop = CountLimit("TokenChoice", "top", WireLimits.topLogprobsMax)
     static let forgetSequences = CountLimit("Forget", "sequenceIDs", WireLimits.forgetSequencesMax)

@@ -95,6 +95,9 @@ extension SequenceRun: ProtobufMessage {
         try ValueLimit.check(promptCount, in: 0...contextMax, "SequenceRun", "promptCount")
         try sampling?.validate()
         try promptLogprobs?.validate()
+        // Drafts follow a token, are followed by what is sampled, and are no prompt.
+        let draftsMax = sampling == nil || promptLogprobs != nil ? 0 : min(WireLimits.draftsMax, tokens.count - 1)
+        try ValueLimit.check(draftCount, in: 0...draftsMax, "SequenceRun", "draftCount")
     }
 
     func build(in arena: MessageArena) -> UnsafeMutablePointer<Ring__SequenceRun>? {
@@ -107,6 +110,7 @@ extension SequenceRun: ProtobufMessage {
             $0.prompt_count = promptCount
             $0.prompt_logprobs = promptLogprobs?.build(in: arena)
             $0.parent_id = parentID ?? 0
+            $0.draft_count = UInt32(clamping: draftCount)
         }
     }
 
@@ -114,7 +118,8 @@ extension SequenceRun: ProtobufMessage {
         self.init(
             sequenceID: message.sequence_id, position: message.position,
             tokens: try UInt32.list(message.n_tokens, message.tokens, .runTokens),
-            sampling: try Sampling.optional(message.sampling), promptCount: message.prompt_count,
+            draftCount: Int(message.draft_count), sampling: try Sampling.optional(message.sampling),
+            promptCount: message.prompt_count,
             promptLogprobs: try PromptLogprobs.optional(message.prompt_logprobs),
             parentID: message.parent_id == 0 ? nil : message.parent_id)
     }

@@ -39,6 +39,9 @@ public struct SequenceRun: Equatable, Sendable {
     /// Of the first token in its sequence.
     public var position: UInt32
     public var tokens: [UInt32]
+    /// Of ``tokens``, the last ones that are only guessed. The token after the run's other tokens is sampled first;
+    /// each draft that turns out the same stands, and the token after it is sampled too, up to the first that differs.
+    public var draftCount: Int
     /// How to choose the token after the run; `nil` when none is wanted.
     public var sampling: Sampling?
     /// Tokens of the sequence that are prompt.
@@ -49,17 +52,23 @@ public struct SequenceRun: Equatable, Sendable {
     public var parentID: UInt64?
 
     public init(
-        sequenceID: UInt64, position: UInt32, tokens: [UInt32], sampling: Sampling? = nil, promptCount: UInt32,
-        promptLogprobs: PromptLogprobs? = nil, parentID: UInt64? = nil
+        sequenceID: UInt64, position: UInt32, tokens: [UInt32], draftCount: Int = 0, sampling: Sampling? = nil,
+        promptCount: UInt32, promptLogprobs: PromptLogprobs? = nil, parentID: UInt64? = nil
     ) {
         self.sequenceID = sequenceID
         self.position = position
         self.tokens = tokens
+        self.draftCount = draftCount
         self.sampling = sampling
         self.promptCount = promptCount
         self.promptLogprobs = promptLogprobs
         self.parentID = parentID
     }
+
+    /// The tokens that the sequence has.
+    public var settledTokens: ArraySlice<UInt32> { tokens.dropLast(draftCount) }
+    /// The tokens that are guessed to follow.
+    public var drafts: ArraySlice<UInt32> { tokens.suffix(draftCount) }
 }
 
 /// Asks for the log-probability of the token after each row of a run.

@@ -10,6 +10,8 @@ extension StepResult: ProtobufMessage {
         // A step's rows bound what it can be asked for, over all its runs.
         let prompt = runs.reduce(0) { $0 + $1.prompt.count }
         try ValueLimit.check(prompt, in: 0...WireLimits.stepRowsMax, "StepResult", "prompt")
+        let sampled = runs.reduce(0) { $0 + $1.sampled.count }
+        try ValueLimit.check(sampled, in: 0...WireLimits.stepRowsMax, "StepResult", "sampled")
     }
 
     func build(in arena: MessageArena) -> UnsafeMutablePointer<Ring__StepResult>? {
@@ -35,7 +37,8 @@ extension RunResult: ProtobufMessage {
     func validate() throws(WireError) {
         try ValueLimit.check(position, in: 0...UInt32(WireLimits.contextTokensMax), "RunResult", "position")
         try CountLimit.resultPrompt.check(prompt.count)
-        try sampled?.validate()
+        try CountLimit.resultSampled.check(sampled.count)
+        for choice in sampled { try choice.validate() }
         for choice in prompt { try choice.validate() }
     }
 
@@ -43,7 +46,8 @@ extension RunResult: ProtobufMessage {
         arena.message(ring__run_result__init) {
             $0.sequence_id = sequenceID
             $0.position = position
-            $0.sampled = sampled?.build(in: arena)
+            $0.n_sampled = sampled.count
+            $0.sampled = arena.pointers(sampled) { $0.build(in: arena) }
             $0.n_prompt = prompt.count
             $0.prompt = arena.pointers(prompt) { $0.build(in: arena) }
         }
@@ -52,7 +56,7 @@ extension RunResult: ProtobufMessage {
     init(reading message: Ring__RunResult) throws(WireError) {
         self.init(
             sequenceID: message.sequence_id, position: message.position,
-            sampled: try TokenChoice.optional(message.sampled),
+            sampled: try TokenChoice.list(message.n_sampled, message.sampled, .resultSampled),
             prompt: try TokenChoice.list(message.n_prompt, message.prompt, .resultPrompt))
     }
 }

@@ -22,13 +22,15 @@ public struct StepResult: Equatable, Sendable {
 
 public struct RunResult: Equatable, Sendable {
     public var sequenceID: UInt64
-    /// Of the sampled token: the run's position plus its token count.
+    /// Of the first sampled token: the run's position plus its tokens that are no drafts.
     public var position: UInt32
-    public var sampled: TokenChoice?
+    /// None where none was asked for, else one and one more for each draft that was right: all but the last are the
+    /// run's first drafts.
+    public var sampled: [TokenChoice]
     /// One for each prompt token whose log-probability was asked for, in order.
     public var prompt: [TokenChoice]
 
-    public init(sequenceID: UInt64, position: UInt32, sampled: TokenChoice?, prompt: [TokenChoice] = []) {
+    public init(sequenceID: UInt64, position: UInt32, sampled: [TokenChoice] = [], prompt: [TokenChoice] = []) {
         self.sequenceID = sequenceID
         self.position = position
         self.sampled = sampled

@@ -2,8 +2,8 @@
 
 /// Limits that hold for every frame, checked before a length or count is believed.
 public enum WireLimits {
-    /// Version of the protocol; both ends of a connection must speak the same.
-    public static let protocolVersion: UInt32 = 1
+    /// Version of the protocol; both ends of a connection must speak the same. 2: runs may carry drafts.
+    public static let protocolVersion: UInt32 = 2
     /// Bytes of the length prefix of a frame.
     public static let lengthPrefixBytes = 4
     /// Largest frame. Below 2²⁴, so that a ring connection begins with a zero byte and can share a port with HTTP
@@ -15,6 +15,9 @@ public enum WireLimits {
     public static let helloBytesMax = 4096
     /// Tokens in one step over all its runs: bounds the rows a shard must have scratch memory for.
     public static let stepRowsMax = 4096
+    /// Tokens guessed ahead in one run: a pass that streams weights from disk costs as much as some 256 rows, and a run
+    /// that long in which every guess is right is worth as many passes.
+    public static let draftsMax = 255
     /// Runs in one step: more streams than a ring of ordinary machines decodes at once.
     public static let stepRunsMax = 1024
     /// Steps the API has on the ring at a time; a shard can always take this many, so the ring needs no credits.

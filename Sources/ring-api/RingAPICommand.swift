@@ -57,6 +57,11 @@ struct RingAPICommand: AsyncParsableCommand {
     var activations = ActivationChoice.f32
 
     @Option(
+        help: ArgumentHelp(
+            "Guess tokens ahead where text repeats itself: auto (where it is faster), on or off.", valueName: "mode"))
+    var speculation = SpeculationMode.auto
+
+    @Option(
         help: ArgumentHelp("How long a broken ring is waited for before open requests fail.", valueName: "seconds"))
     var recoveryTimeout = 30
 
@@ -87,6 +92,7 @@ struct RingAPICommand: AsyncParsableCommand {
         limits.waitingMax = waitingMax
         limits.rowsPerStepMax = rowsPerStep
         if !prefixCaching { limits.prefixesMax = 0 }
+        limits.speculation = speculation
         let configuration = APIConfiguration(
             name: name, address: try RingAddress(parsing: address),
             firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
@@ -105,4 +111,5 @@ enum ActivationChoice: String, ExpressibleByArgument, CaseIterable {
     var format: ActivationFormat { self == .f32 ? .f32 : .bf16 }
 }
 
+extension SpeculationMode: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -128,7 +128,7 @@ final class BenchRing: Sendable {
 
         /// - Returns: whether the result brought a token.
         mutating func take(_ result: StepResult, at received: ContinuousClock.Instant) -> Bool {
-            guard let token = result.runs.first?.sampled?.token else { return false }
+            guard let token = result.runs.first?.sampled.first?.token else { return false }
             roundTrips.append(sentAt.duration(to: received).microseconds)
             computes.append(Double(result.computeNanoseconds) / 1000)
             position += UInt32(tokens.count)

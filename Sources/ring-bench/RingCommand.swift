@@ -63,6 +63,8 @@ struct RingCommand: AsyncParsableCommand {
         limits.rowsPerStepMax = rowsPerStep
         // Every prompt is to be computed.
         limits.prefixesMax = 0
+        // Random weights fall into loops, which drafts would make cheap.
+        limits.speculation = .off
         let one = try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
         limits.stepsInFlight = stepsInFlight
         let rings = [one, try ServedRing(model: model, cut: halves, threads: threads, limits: limits)]

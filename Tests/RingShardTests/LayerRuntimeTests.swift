@@ -92,7 +92,7 @@ private final class LoopRing {
                 sampling: tokens.isEmpty ? greedy() : nil, promptCount: UInt32(prompt.count))
             let result = try #require(ring.run([run]))
             position += part.count
-            if let choice = result.runs.first?.sampled {
+            if let choice = result.runs.first?.sampled.first {
                 choices.append(choice)
                 tokens = [choice.token]
             }
@@ -174,12 +174,12 @@ private final class LoopRing {
         let run = SequenceRun(
             sequenceID: id, position: UInt32(shared), tokens: Array(tokens[shared...]), sampling: drawn,
             promptCount: UInt32(tokens.count - 2), parentID: parent)
-        var choices = [try #require(ring.run([run])?.runs.first?.sampled)]
+        var choices = [try #require(ring.run([run])?.runs.first?.sampled.first)]
         for position in tokens.count..<tokens.count + 6 {
             let run = SequenceRun(
                 sequenceID: id, position: UInt32(position), tokens: [choices[choices.count - 1].token],
                 sampling: drawn, promptCount: UInt32(tokens.count - 2))
-            choices.append(try #require(ring.run([run])?.runs.first?.sampled))
+            choices.append(try #require(ring.run([run])?.runs.first?.sampled.first))
         }
         return choices
     }
@@ -223,5 +223,93 @@ private final class LoopRing {
         ring.forget([1])
         #expect(try child(ring, 2, of: 1, prompt + [9], shared: 70) == first)
         #expect(ring.failures.isEmpty)
+    }
+
+    // MARK: Drafts
+
+    private static let samplings: [Sampling] = {
+        var greedy = Sampling()
+        (greedy.logprobs, greedy.topLogprobs) = (true, 3)
+        var drawn = greedy
+        (drawn.temperature, drawn.topP, drawn.seed) = (0.8, 0.95, 11)
+        var penalized = drawn
+        (penalized.repetitionPenalty, penalized.presencePenalty, penalized.frequencyPenalty) = (1.2, 0.4, 0.3)
+        penalized.logitBias = [LogitBias(token: 7, bias: 2)]
+        return [greedy, drawn, penalized]
+    }()
+
+    /// `count` choices, with what `guess` gives for the tokens chosen so far as drafts.
+    private func talk(
+        _ ring: LoopRing, sampling: Sampling, prompt: [UInt32], count: Int, guess: ([TokenChoice]) -> [UInt32]
+    ) throws -> (choices: [TokenChoice], steps: Int) {
+        var choices: [TokenChoice] = []
+        var steps = 0
+        var position = 0
+        var tokens = prompt
+        while choices.count < count {
+            let drafts = guess(choices)
+            let run = SequenceRun(
+                sequenceID: 1, position: UInt32(position), tokens: tokens + drafts, draftCount: drafts.count,
+                sampling: sampling, promptCount: UInt32(prompt.count))
+            let result = try #require(ring.run([run])?.runs.first)
+            position += tokens.count
+            #expect(result.position == UInt32(position))
+            #expect(result.sampled.count <= drafts.count + 1)
+            choices += result.sampled
+            position += result.sampled.count - 1
+            tokens = [try #require(result.sampled.last).token]
+            steps += 1
+        }
+        return (Array(choices.prefix(count)), steps)
+    }
+
+    @Test(arguments: samplings.indices) func draftsDoNotChangeWhatIsChosen(index: Int) throws {
+        let sampling = Self.samplings[index]
+        let one = try LoopRing(["0-3"], of: model)
+        let expected = try talk(one, sampling: sampling, prompt: prompt, count: 60) { _ in [] }.choices
+        let tokens = expected.map(\.token)
+        #expect(Set(tokens).count > 3)
+
+        func right(_ choices: [TokenChoice], _ count: Int) -> [UInt32] {
+            Array(tokens.dropFirst(choices.count).prefix(count))
+        }
+        for cut in [["0-3"], ["0-1", "2-3"], ["0,2", "1,3"]] {
+            let ring = try LoopRing(cut, of: model)
+            let all = try talk(ring, sampling: sampling, prompt: prompt, count: 60) { right($0, 40) }
+            #expect(all.choices == expected, "all right, cut \(cut)")
+            #expect(all.steps == 2)
+            let none = try talk(ring, sampling: sampling, prompt: prompt, count: 60) {
+                right($0, 5).map { ($0 + 1) % 96 }
+            }
+            #expect(none.choices == expected, "all wrong, cut \(cut)")
+            #expect(none.steps == 60)
+            let some = try talk(ring, sampling: sampling, prompt: prompt, count: 60) { choices in
+                // So many right, then one wrong, then right again: too late.
+                let count = choices.count % 7
+                return right(choices, count) + [(right(choices, count + 1).last ?? 0) / 2 + 1] + right(choices, 3)
+            }
+            #expect(some.choices == expected, "some right, cut \(cut)")
+            #expect((10..<60).contains(some.steps))
+        }
+    }
+
+    @Test func draftsOfOneSequenceAreNothingToAnother() throws {
+        let ring = try LoopRing(["0,2", "1,3"], of: model)
+        func run(_ id: UInt64, _ tokens: [UInt32], drafts: Int) -> SequenceRun {
+            SequenceRun(
+                sequenceID: id, position: 0, tokens: tokens, draftCount: drafts, sampling: Self.samplings[2],
+                promptCount: UInt32(tokens.count - drafts))
+        }
+        let alone = try (1...3).map { id in
+            try #require(ring.run([run(UInt64(id), Array(prompt.prefix(id * 9)), drafts: 0)])?.runs.first)
+        }
+        let guesses = alone.map { [$0.sampled[0].token] + Array(prompt.prefix(40)) }
+        let runs = (1...3).map { id in
+            run(UInt64(id), prompt.prefix(id * 9) + guesses[id - 1], drafts: guesses[id - 1].count)
+        }
+        let together = try #require(ring.run(runs)?.runs)
+        #expect(together.map { $0.sampled[0] } == alone.map { $0.sampled[0] })
+        #expect(together.allSatisfy { $0.sampled.count >= 2 }, "the first guess was right")
+        #expect(together.map(\.position) == [9, 18, 27])
     }
 }

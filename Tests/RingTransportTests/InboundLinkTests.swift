@@ -61,9 +61,9 @@ import Wire
         let daemon = try ListeningDaemon()
         defer { daemon.close() }
         let peer = try RawPeer.connect(to: daemon.listener.address)
-        #expect(try peer.introduce(as: .shard("a", version: 2)) == .shard("listener"), "the dialer learns our version")
+        #expect(try peer.introduce(as: .shard("a", version: 9)) == .shard("listener"), "the dialer learns our version")
         #expect(try peer.receiveMessage() == nil)
-        try daemon.log.first { $0.contains("a speaks version 2") && $0.hasPrefix("warning: refused") }
+        try daemon.log.first { $0.contains("a speaks version 9") && $0.hasPrefix("warning: refused") }
     }
 
     @Test(arguments: [

@@ -38,7 +38,9 @@ import Wire
         defer { dialer.close(); listener.close() }
         _ = try listener.connection(0).answer(as: .shard("b", version: 9))
         try dialer.log.first {
-            $0.hasPrefix("error") && $0.contains("b speaks version 9 of the ring's protocol, this daemon version 1")
+            $0.hasPrefix("error")
+                && $0.contains(
+                    "b speaks version 9 of the ring's protocol, this daemon version \(WireLimits.protocolVersion)")
         }
         let error = #expect(throws: LinkError.self) { try dialer.link.send(.step(1)) }
         #expect(error?.description.contains("version 9") == true)

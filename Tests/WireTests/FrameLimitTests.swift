@@ -93,6 +93,26 @@ struct BrokenFrame: Sendable, CustomTestStringConvertible {
             ("SequenceRun.position", step { $0.runs[0].position = UInt32(WireLimits.contextTokensMax) - 1 }),
             ("SequenceRun.position", step { $0.runs[0].position = .max }),
             ("SequenceRun.promptCount", step { $0.runs[0].promptCount = .max }),
+            // Drafts need a token before them, something sampled after them, and are no prompt.
+            ("SequenceRun.draftCount", step { $0.runs[0].draftCount = 1 }),
+            (
+                "SequenceRun.draftCount",
+                step { ($0.runs[0].draftCount, $0.runs[0].sampling) = (2, Sampling()) }
+            ),
+            (
+                "SequenceRun.draftCount",
+                step {
+                    ($0.runs[0].draftCount, $0.runs[0].sampling) = (1, Sampling())
+                    $0.runs[0].promptLogprobs = PromptLogprobs(top: 0, nextToken: nil)
+                }
+            ),
+            (
+                "SequenceRun.draftCount",
+                step {
+                    ($0.runs[0].draftCount, $0.runs[0].sampling) = (256, Sampling())
+                    $0.runs[0].tokens = Array(repeating: 1, count: 300)
+                }
+            ),
             ("PromptLogprobs.top", step { $0.runs[0].promptLogprobs = PromptLogprobs(top: 21, nextToken: nil) }),
             ("Step.payload", step { $0.nextLayer = 1 }),
             ("Step.payload", step(payloadBytes: 15) { $0.hiddenSize = 4 }),
@@ -130,19 +150,24 @@ struct BrokenFrame: Sendable, CustomTestStringConvertible {
 
     private static let results: [BrokenFrame] = {
         func result(_ runs: [RunResult]) -> Message { .result(StepResult(epoch: 1, stepID: 1, runs: runs)) }
-        func run(_ choice: TokenChoice?, prompt: [TokenChoice] = []) -> RunResult {
+        func run(_ choice: TokenChoice..., prompt: [TokenChoice] = []) -> RunResult {
             RunResult(sequenceID: 1, position: 1, sampled: choice, prompt: prompt)
+        }
+        func draftsRun(_ count: Int) -> RunResult {
+            RunResult(sequenceID: 1, position: 1, sampled: Array(repeating: choice, count: count))
         }
         let choice = TokenChoice(token: 1, logprob: -1)
         let many = Array(repeating: TokenLogprob(token: 1, logprob: -1), count: 21)
         return [
             BrokenFrame("StepResult.hops", .result(StepResult(epoch: 1, stepID: 1, hops: 1025, runs: []))),
-            BrokenFrame("StepResult.runs", result(Array(repeating: run(nil), count: 1025))),
-            BrokenFrame("RunResult.position", result([RunResult(sequenceID: 1, position: .max, sampled: nil)])),
-            BrokenFrame("RunResult.prompt", result([run(nil, prompt: Array(repeating: choice, count: 4097))])),
+            BrokenFrame("StepResult.runs", result(Array(repeating: run(), count: 1025))),
+            BrokenFrame("RunResult.position", result([RunResult(sequenceID: 1, position: .max)])),
+            BrokenFrame("RunResult.prompt", result([run(prompt: Array(repeating: choice, count: 4097))])),
             BrokenFrame(
                 "StepResult.prompt",
-                result(Array(repeating: run(nil, prompt: Array(repeating: choice, count: 100)), count: 41))),
+                result(Array(repeating: run(prompt: Array(repeating: choice, count: 100)), count: 41))),
+            BrokenFrame("RunResult.sampled", result([draftsRun(257)])),
+            BrokenFrame("StepResult.sampled", result(Array(repeating: draftsRun(256), count: 17))),
             BrokenFrame("TokenChoice.logprob", result([run(TokenChoice(token: 1, logprob: .nan))])),
             BrokenFrame("TokenChoice.logprob", result([run(TokenChoice(token: 1, logprob: .infinity))])),
             BrokenFrame("TokenChoice.top", result([run(TokenChoice(token: 1, logprob: -1, top: many))])),

@@ -64,22 +64,25 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 18446744073709551615 presence_penalty: -1.5 frequency_penalty: 2 repetition_penalty: 1.25
                 logprobs: true top_logprobs: 20 logit_bias { token: 3 bias: -100 } logit_bias { bias: 1 }
                 banned_tokens: 5 banned_tokens: 6 } prompt_count: 13 prompt_logprobs { top: 2 next_token: 0
-                has_next_token: true } } runs { sequence_id: 10 position: 7 tokens: 0 prompt_count: 1
-                parent_id: 300 } checksum: 81985529216486895 hidden_size: 2 compute_nanoseconds: 1000000 } payload:
+                has_next_token: true } } runs { sequence_id: 11 position: 7 tokens: 3 tokens: 4 tokens: 300 sampling {
+                top_p: 1 repetition_penalty: 1 } prompt_count: 7 draft_count: 2 } runs { sequence_id: 10 position: 7
+                tokens: 0 prompt_count: 1 parent_id: 300 } checksum: 81985529216486895 hidden_size: 1 compute_nanoseconds: 1000000 } payload:
                 "\000\001\002\003\004\005\006\007\010\011\012\013"
                 """#,
-            hex: "2a7f08ac021004181220012a570809100c1a0401dba00922430d0000003f10281d0000403f250000803d28ffffffffffff"
-                + "ffffff01350000c0bf3d00000040450000a03f480150145a070803150000c8c25a05150000803f62020506280d320408"
-                + "0218012a0c080a10071a0100280138ac0231efcdab8967452301380240c0843d7a0c000102030405060708090a0b"),
+            hex: "2a9b0108ac021004181220012a570809100c1a0401dba00922430d0000003f10281d0000403f250000803d28ffffffff"
+                + "ffffffffff01350000c0bf3d00000040450000a03f480150145a070803150000c8c25a05150000803f62020506280d32"
+                + "04080218012a1a080b10071a040304ac02220a1d0000803f450000803f280740022a0c080a10071a0100280138ac0231"
+                + "efcdab8967452301380140c0843d7a0c000102030405060708090a0b"),
         GoldenFrame(
             Frame(.result(result)),
             text: #"""
                 result { epoch: 1 step_id: 2 hops: 3 runs { sequence_id: 4 position: 5 sampled { token: 6
                 logprob: -0.5 top { token: 6 logprob: -0.5 } top { token: 7 logprob: -inf } } prompt { token: 8
+                logprob: -2 } } runs { sequence_id: 6 position: 1 sampled { token: 1 logprob: -1 } sampled { token: 300
                 logprob: -2 } } runs { sequence_id: 5 position: 1 } compute_nanoseconds: 12 }
                 """#,
-            hex: "32380801100218032228080410051a19080615000000bf1a07080615000000bf1a07080715000080ff22070808150000"
-                + "00c0220408051001280c"),
+            hex: "32510801100218032228080410051a19080615000000bf1a07080615000000bf1a07080715000080ff22070808150000"
+                + "00c02217080610011a07080115000080bf1a0808ac0215000000c0220408051001280c"),
         GoldenFrame(
             Frame(.forget(Forget(epoch: 1, sequenceIDs: [1, 300, .max], hops: 4))),
             text: #"""
@@ -144,9 +147,12 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 SequenceRun(
                     sequenceID: 9, position: 12, tokens: [1, 151_643], sampling: sampling, promptCount: 13,
                     promptLogprobs: PromptLogprobs(top: 2, nextToken: 0)),
+                SequenceRun(
+                    sequenceID: 11, position: 7, tokens: [3, 4, 300], draftCount: 2, sampling: Sampling(),
+                    promptCount: 7),
                 SequenceRun(sequenceID: 10, position: 7, tokens: [0], promptCount: 1, parentID: 300),
             ],
-            checksum: 0x0123_4567_89AB_CDEF, hiddenSize: 2, computeNanoseconds: 1_000_000)
+            checksum: 0x0123_4567_89AB_CDEF, hiddenSize: 1, computeNanoseconds: 1_000_000)
     }()
 
     private static let result = StepResult(
@@ -154,11 +160,16 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
         runs: [
             RunResult(
                 sequenceID: 4, position: 5,
-                sampled: TokenChoice(
-                    token: 6, logprob: -0.5,
-                    top: [TokenLogprob(token: 6, logprob: -0.5), TokenLogprob(token: 7, logprob: -.infinity)]),
+                sampled: [
+                    TokenChoice(
+                        token: 6, logprob: -0.5,
+                        top: [TokenLogprob(token: 6, logprob: -0.5), TokenLogprob(token: 7, logprob: -.infinity)])
+                ],
                 prompt: [TokenChoice(token: 8, logprob: -2)]),
-            RunResult(sequenceID: 5, position: 1, sampled: nil),
+            RunResult(
+                sequenceID: 6, position: 1,
+                sampled: [TokenChoice(token: 1, logprob: -1), TokenChoice(token: 300, logprob: -2)]),
+            RunResult(sequenceID: 5, position: 1),
         ],
         computeNanoseconds: 12)
 }

@@ -67,12 +67,14 @@ struct RandomFrames {
     }
 
     private mutating func run() -> SequenceRun {
-        SequenceRun(
+        var run = SequenceRun(
             sequenceID: number(), position: small(1 << 20), tokens: [number()] + list(30) { $0.number() },
             sampling: Bool.random(using: &generator) ? sampling() : nil, promptCount: small(1 << 20),
             promptLogprobs: Bool.random(using: &generator)
                 ? PromptLogprobs(top: small(20), nextToken: Bool.random(using: &generator) ? small(9) : nil) : nil,
             parentID: Bool.random(using: &generator) ? UInt64(small(1 << 20)) + 1 : nil)
+        if run.sampling != nil, run.promptLogprobs == nil { run.draftCount = Int(small(UInt32(run.tokens.count - 1))) }
+        return run
     }
 
     private mutating func sampling() -> Sampling {
@@ -110,7 +112,7 @@ struct RandomFrames {
 
     private mutating func runResult() -> RunResult {
         RunResult(
-            sequenceID: number(), position: small(1 << 20), sampled: Bool.random(using: &generator) ? choice() : nil,
+            sequenceID: number(), position: small(1 << 20), sampled: list(4) { $0.choice() },
             prompt: list(6) { $0.choice() })
     }
 

@@ -410,10 +410,14 @@ struct  Ring__SequenceRun
    * refuses the gap, as does one that does not know the field, and the run is sent again with what came before it.
    */
   uint64_t parent_id;
+  /*
+   * of the tokens, the last ones that are only guessed: each is kept if the token sampled before it is the same
+   */
+  uint32_t draft_count;
 };
 #define RING__SEQUENCE_RUN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ring__sequence_run__descriptor) \
-    , 0, 0, 0,NULL, NULL, 0, NULL, 0 }
+    , 0, 0, 0,NULL, NULL, 0, NULL, 0, 0 }
 
 
 struct  Ring__Sampling
@@ -527,13 +531,14 @@ struct  Ring__RunResult
   ProtobufCMessage base;
   uint64_t sequence_id;
   /*
-   * of the sampled token: the run's position plus its token count
+   * of the first sampled token: the run's position plus its tokens that are no drafts
    */
   uint32_t position;
   /*
-   * absent when none was asked for
+   * none when none was asked for; after a run with drafts, one for each draft that was right and one more
    */
-  Ring__TokenChoice *sampled;
+  size_t n_sampled;
+  Ring__TokenChoice **sampled;
   /*
    * one for each prompt token asked for, in order
    */
@@ -542,7 +547,7 @@ struct  Ring__RunResult
 };
 #define RING__RUN_RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ring__run_result__descriptor) \
-    , 0, 0, NULL, 0,NULL }
+    , 0, 0, 0,NULL, 0,NULL }
 
 
 struct  Ring__TokenChoice

@@ -53,6 +53,8 @@ struct RingEngine {
         metrics.promptTokensEvaluated = scheduler.promptTokensEvaluated
         metrics.promptTokensReused = scheduler.promptTokensReused
         metrics.prefixHits = scheduler.prefixHits
+        metrics.tokensDrafted = scheduler.speculation.draftedCount
+        metrics.draftsAccepted = scheduler.speculation.acceptedCount
         return metrics
     }
 
@@ -179,6 +181,7 @@ struct RingEngine {
         if result.epoch == formation.epoch, let record, let roundTrip = watch.ended(result.stepID, at: now) {
             counters.completed(
                 rows: record.rowCount, roundTrip: roundTrip, computeNanoseconds: result.computeNanoseconds)
+            scheduler.observe(record, roundTrip: roundTrip, computing: counters.computeLast)
         }
         take(outputs)
     }

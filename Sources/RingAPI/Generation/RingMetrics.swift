@@ -9,6 +9,9 @@ public struct RingMetrics: Equatable, Sendable {
     /// Tokens taken from other sequences' caches instead, and prompts that had such.
     public var promptTokensReused: UInt64 = 0
     public var prefixHits: UInt64 = 0
+    /// Tokens that were guessed ahead, and those of them that turned out right.
+    public var tokensDrafted: UInt64 = 0
+    public var draftsAccepted: UInt64 = 0
     public var sequencesFinished: UInt64 = 0
     public var sequencesFailed: UInt64 = 0
     public var sequencesCancelled: UInt64 = 0

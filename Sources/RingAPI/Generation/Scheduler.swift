@@ -25,6 +25,8 @@ struct Scheduler {
     private(set) var promptTokensReused: UInt64 = 0
     private(set) var prefixHits: UInt64 = 0
 
+    private(set) var speculation: Speculation
+
     private var epoch: UInt64 = 0
     /// `nil` while there is no ring.
     private(set) var policy: PackingPolicy?
@@ -42,6 +44,7 @@ struct Scheduler {
     init(limits: SchedulerLimits) {
         self.limits = limits
         prefixes = PrefixReuse(limits: limits)
+        speculation = Speculation(mode: limits.speculation)
     }
 
     var isIdle: Bool { active.isEmpty && waiting.isEmpty }
@@ -58,7 +61,7 @@ struct Scheduler {
             throw .busy(waiting: waiting.count)
         }
         lastSequenceID += 1
-        waiting.append(SequenceState(id: lastSequenceID, request: request))
+        waiting.append(SequenceState(id: lastSequenceID, request: request, drafts: limits.speculation != .off))
         promote()
         return lastSequenceID
     }
@@ -137,6 +140,7 @@ struct Scheduler {
         var outputs = suspend(reason: GenerationFailure(reason: "the ring was formed anew while it worked"))
         self.epoch = epoch
         self.policy = policy
+        speculation.ringFormed(policy)
         for id in active.keys.sorted() {
             guard let count = active[id]?.log.count, count <= policy.contextTokensMax else {
                 active[id] = nil
@@ -178,6 +182,8 @@ struct Scheduler {
 
         var prefillRows = min(
             policy.prefillRowsMax(backlogRows: backlogRows, isAnyDecoding: decoding > 0), policy.rowsMax - packer.rows)
+        addDrafts(to: &packer, besidePrefillRows: min(prefillRows, backlogRows), decoding: decoding)
+        prefillRows = min(prefillRows, policy.rowsMax - packer.rows)
         var later: [UInt64] = []
         while prefillRows > 0, let id = readyToPrefill.first, let sequence = active[id], packer.hasRoom(for: sequence) {
             readyToPrefill.removeFirst()
@@ -211,6 +217,22 @@ struct Scheduler {
         if case .shared(let parent, let tokens) = beginning { active[sequence.id]?.begin(with: tokens, of: parent) }
         prefixes.began(sequence.id, beginning)
         return true
+    }
+
+    /// Lets guesses ride with the runs packed so far, which all decode.
+    private func addDrafts(to packer: inout StepPacker, besidePrefillRows prefillRows: Int, decoding: Int) {
+        guard let policy, speculation.mode != .off else { return }
+        let sequences = packer.runs.map { run in
+            let sequence = active[run.sequenceID]
+            let countMax = sequence?.draftsMax(contextTokensMax: policy.contextTokensMax) ?? 0
+            return (sequence?.drafter, run.promptLogprobs == nil ? countMax : 0)
+        }
+        let counts = speculation.counts(
+            for: sequences, rows: packer.rows + prefillRows, rowsMax: policy.rowsMax,
+            areOthersWaiting: prefillRows > 0 || decoding > packer.runs.count)
+        for (index, count) in counts.enumerated() where count > 0 {
+            packer.add(drafts: sequences[index].0?.guesses(count) ?? [], toRun: index)
+        }
     }
 
     private var backlogRows: Int {
@@ -254,7 +276,11 @@ struct Scheduler {
         guard active[id]?.confirmedCount == run.position else {
             return end([run], GenerationFailure(reason: "the ring answered the steps of a sequence out of order"))
         }
-        let events = active[id]?.apply(result, end: run.end, contextTokensMax: policy.contextTokensMax) ?? []
+        speculation.count(drafted: run.drafts.count, accepted: max(0, (result?.sampled.count ?? 0) - 1))
+        let events =
+            active[id]?.apply(
+                result, end: run.end, contextTokensMax: policy.contextTokensMax, confidence: &speculation.confidence)
+            ?? []
         if case .prompt(_, let cachedTokens)? = events.first {
             promptTokensEvaluated += UInt64((active[id]?.promptCount ?? 0) - cachedTokens)
             promptTokensReused += UInt64(cachedTokens)
@@ -266,6 +292,12 @@ struct Scheduler {
             readyToDecode.append(id)
         }
         return events.map { .event(sequence: id, $0) }
+    }
+
+    /// Learns how long a step took that has brought its result.
+    mutating func observe(_ record: StepRecord, roundTrip: Duration, computing: Duration) {
+        guard record.isDecoding else { return }
+        speculation.observe(rows: record.rowCount, roundTrip: roundTrip, computing: computing)
     }
 
     // MARK: Failures

@@ -20,6 +20,8 @@ public struct SchedulerLimits: Equatable, Sendable {
     /// Ended sequences whose caches the shards keep for requests that begin the same, as far as their memory goes; 0:
     /// every request is computed from its start.
     public var prefixesMax = 256
+    /// Whether tokens are guessed ahead.
+    public var speculation = SpeculationMode.auto
 
     public init() {}
 }

@@ -30,10 +30,13 @@ struct SequenceState {
     var mayShare = true
 
     private var parentID: UInt64?
+    /// Guesses what comes next; `nil` where nobody wants guesses.
+    private(set) var drafter: Drafter?
+
     private var promptChoices: [TokenChoice] = []
     private var isPromptReported = false
 
-    init(id: UInt64, request: GenerationRequest) {
+    init(id: UInt64, request: GenerationRequest, drafts: Bool = false) {
         self.id = id
         promptCount = request.prompt.count
         sampling = request.sampling
@@ -42,6 +45,7 @@ struct SequenceState {
         promptLogprobs = request.promptLogprobs
         log = request.prompt
         backlogCount = request.prompt.count
+        drafter = drafts && request.tokensMax > 1 ? Drafter() : nil
     }
 
     var unsentCount: Int { log.count - sentCount }
@@ -79,7 +83,15 @@ struct SequenceState {
                 top: UInt32(promptLogprobs), nextToken: end < promptCount ? log[end] : nil)
         }
         sentCount = end
+        // Chunk by chunk, so that a long prompt is not read all at once.
+        if let read = drafter?.readCount, read < end { drafter?.read(log[read..<end]) }
         return run
+    }
+
+    /// Most guesses that a run of its latest token may carry: each could bring a token beside the run's own.
+    func draftsMax(contextTokensMax: Int) -> Int {
+        let room = min(tokensMax - generatedCount, contextTokensMax - log.count)
+        return drafter == nil || !isPromptReported ? 0 : max(0, min(room - 1, WireLimits.draftsMax))
     }
 
     // MARK: Going back
@@ -104,8 +116,11 @@ struct SequenceState {
     // MARK: Results
 
     /// Takes in the result of its oldest run on the ring, which ended at `end`; `nil` for a run that wanted nothing.
+    /// - Parameter confidence: learns whether guesses were right.
     /// - Returns: what the client learns; ``GenerationEvent/finished(_:)`` when the sequence is over.
-    mutating func apply(_ result: RunResult?, end: Int, contextTokensMax: Int) -> [GenerationEvent] {
+    mutating func apply(
+        _ result: RunResult?, end: Int, contextTokensMax: Int, confidence: inout DraftConfidence
+    ) -> [GenerationEvent] {
         confirmedCount = end
         var events: [GenerationEvent] = []
         if let result, !isPromptReported { promptChoices += result.prompt }
@@ -116,15 +131,22 @@ struct SequenceState {
             promptChoices = []
             if tokensMax == 0 { events.append(.finished(.length)) }
         }
-        guard let choice = result?.sampled else { return events }
-        replays = 0
-        log.append(choice.token)
-        if stopTokens.contains(choice.token) {
-            events.append(.finished(.stopToken(choice.token)))
-            return events
+        for choice in result?.sampled ?? [] {
+            replays = 0
+            // The shards hold all tokens but the last: those before it were drafts.
+            (sentCount, confirmedCount) = (log.count, log.count)
+            log.append(choice.token)
+            drafter?.follow(choice.token, common: &confidence)
+            if stopTokens.contains(choice.token) {
+                events.append(.finished(.stopToken(choice.token)))
+                return events
+            }
+            events.append(.token(choice))
+            guard generatedCount < tokensMax, log.count < contextTokensMax else {
+                events.append(.finished(.length))
+                return events
+            }
         }
-        events.append(.token(choice))
-        if generatedCount >= tokensMax || log.count >= contextTokensMax { events.append(.finished(.length)) }
         return events
     }
 }

@@ -27,6 +27,14 @@ struct StepPacker {
         headerBytes += Self.headerBytes(of: run.sampling)
     }
 
+    /// Lets guesses ride with a run.
+    mutating func add(drafts: [UInt32], toRun index: Int) {
+        runs[index].tokens += drafts
+        runs[index].draftCount = drafts.count
+        records[index].drafts = drafts
+        rows += drafts.count
+    }
+
     /// Bytes that a run takes in a frame beside its tokens, at most. The tokens themselves, of 5 bytes at most, have
     /// the other half of the room: 4,096 of them take 20 KiB.
     private static func headerBytes(of sampling: Sampling?) -> Int {

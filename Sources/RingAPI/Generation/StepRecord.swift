@@ -15,13 +15,16 @@ struct StepRecord: Equatable, Sendable {
         /// The sequence whose cache it begins with.
         var parentID: UInt64?
         var wantsToken: Bool
+        /// Tokens guessed to follow.
+        var drafts: [UInt32]
         /// Prompt log-probabilities that must come back.
         var promptChoices: Int
 
         init(_ run: SequenceRun, attempt: Int) {
             sequenceID = run.sequenceID
             position = Int(run.position)
-            end = position + run.tokens.count
+            end = position + run.settledTokens.count
+            drafts = Array(run.drafts)
             self.attempt = attempt
             parentID = run.parentID
             wantsToken = run.sampling != nil
@@ -34,8 +37,10 @@ struct StepRecord: Equatable, Sendable {
     var stepID: UInt64
     var runs: [Run]
 
-    /// Tokens over all runs.
-    var rowCount: Int { runs.reduce(0) { $0 + $1.end - $1.position } }
+    /// Tokens over all runs, drafts included.
+    var rowCount: Int { runs.reduce(0) { $0 + $1.end - $1.position + $1.drafts.count } }
+    /// Whether each run has one token, beside drafts.
+    var isDecoding: Bool { runs.allSatisfy { $0.end - $0.position == 1 && $0.wantsToken } }
 
     func carries(_ sequenceID: UInt64) -> Bool { runs.contains { $0.sequenceID == sequenceID } }
 
@@ -58,10 +63,14 @@ struct StepRecord: Equatable, Sendable {
             }
             remaining.removeFirst()
             guard Int(result.position) == run.end else { throw .position(Int(result.position), expected: run.end) }
-            guard (result.sampled != nil) == run.wantsToken else {
+            guard result.sampled.isEmpty != run.wantsToken else {
                 throw run.wantsToken ? .missing(run.sequenceID) : .unasked(run.sequenceID)
             }
-            if let token = result.sampled?.token, Int(token) >= vocabularySize { throw .unknownToken(token) }
+            // Only after a draft that was right comes another token.
+            guard run.drafts.starts(with: result.sampled.dropLast().map(\.token)) else {
+                throw .drafts(run.sequenceID)
+            }
+            if let token = result.sampled.last?.token, Int(token) >= vocabularySize { throw .unknownToken(token) }
             guard result.prompt.count == run.promptChoices else {
                 throw .promptChoices(result.prompt.count, expected: run.promptChoices)
             }
@@ -77,6 +86,7 @@ struct StepRecord: Equatable, Sendable {
         case unasked(UInt64)
         case position(Int, expected: Int)
         case promptChoices(Int, expected: Int)
+        case drafts(UInt64)
         case unknownToken(UInt32)
 
         var reason: String {
@@ -85,6 +95,7 @@ struct StepRecord: Equatable, Sendable {
             case .unasked(let sequence): "an answer nobody asked for, sequence \(sequence)"
             case .position(let position, let expected): "position \(position) instead of \(expected)"
             case .promptChoices(let count, let expected): "\(count) log-probabilities instead of \(expected)"
+            case .drafts(let sequence): "tokens that do not continue the drafts of sequence \(sequence)"
             case .unknownToken(let token): "token \(token), which the model does not have"
             }
         }

@@ -52,6 +52,7 @@ private struct Simulation {
     /// Steps sent since a sequence got its latest token, while it has more to send.
     private var stepsWaited: [UInt64: Int] = [:]
     private(set) var stepsWaitedMax = 0
+    var draftsAccepted: UInt64 { scheduler.speculation.acceptedCount }
 
     init(seed: UInt64, shards: [ShardDescription], limits: SchedulerLimits) throws {
         numbers = SeededNumbers(seed: seed)
@@ -243,7 +244,9 @@ extension Scheduler {
 
     @Test(arguments: 0..<24) func everySequenceGetsItsTokensWhateverHappens(seed: UInt64) throws {
         let shards = EngineFixtures.rings[Int(seed % 4)]
-        var simulation = try Simulation(seed: seed, shards: shards, limits: Self.limits)
+        var limits = Self.limits
+        limits.speculation = SpeculationMode.allCases[Int(seed % 3)]
+        var simulation = try Simulation(seed: seed, shards: shards, limits: limits)
         try simulation.run(turns: 1500, requestsMax: 120)
         simulation.check()
         // The run must have met what it is about.
@@ -251,6 +254,7 @@ extension Scheduler {
         #expect(simulation.ended.count > 20)
         #expect(simulation.lostRings > 3 && simulation.failedSteps > 0 && !simulation.cancelled.isEmpty)
         #expect(simulation.refusals > 0)
+        #expect(simulation.draftsAccepted > 0 || limits.speculation == .off)
         // A sequence with a token to send waits while the others of its share go, never longer.
         #expect(simulation.stepsWaitedMax < shards.count)
     }

@@ -299,9 +299,9 @@ import Wire
     static let mismatches: [(change: @Sendable (inout StepResult) -> Void, reason: String)] = [
         ({ $0.runs = [] }, "no answer for sequence 1"),
         ({ $0.runs[0].sequenceID = 9 }, "no answer for sequence 1"),
-        ({ $0.runs[0].sampled = nil }, "no answer for sequence 1"),
+        ({ $0.runs[0].sampled = [] }, "no answer for sequence 1"),
         ({ $0.runs[0].position = 3 }, "position 3 instead of 4"),
-        ({ $0.runs[0].sampled?.token = 1000 }, "token 1000, which the model does not have"),
+        ({ $0.runs[0].sampled[0].token = 1000 }, "token 1000, which the model does not have"),
         ({ $0.runs[0].prompt = [TokenChoice(token: 0, logprob: 0)] }, "1 log-probabilities instead of 0"),
         ({ $0.runs.append($0.runs[0]) }, "an answer nobody asked for, sequence 1"),
     ]

@@ -15,6 +15,9 @@ struct SimulatedModel {
     static func token(after tokens: ArraySlice<UInt32>, seed: UInt64) -> UInt32 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ seed
         for token in tokens { hash = (hash ^ UInt64(token) &+ 0x9e37) &* 0x0000_0100_0000_01b3 }
+        // An odd seed makes text that repeats itself for some tokens at a time.
+        let period = 3 + Int(seed % 7)
+        if seed % 2 == 1, tokens.count >= period, hash >> 40 % 6 > 0 { return tokens[tokens.endIndex - period] }
         return UInt32(truncatingIfNeeded: (hash ^ (hash >> 29)) % UInt64(vocabularySize))
     }
 
@@ -65,10 +68,8 @@ struct SimulatedModel {
             epoch: step.epoch, stepID: step.stepID,
             runs: step.runs.map { run in
                 let cache = caches[run.sequenceID] ?? []
-                let end = Int(run.position) + run.tokens.count
-                let sampled = run.sampling.map {
-                    Self.choice(Self.token(after: cache[..<end], seed: $0.seed), after: end, top: $0.topLogprobs)
-                }
+                let end = Int(run.position) + run.settledTokens.count
+                let sampled = run.sampling.map { Self.sample($0, after: cache[..<end], drafts: run.drafts) }
                 let prompt = run.promptLogprobs.map { wanted in
                     let following = run.tokens.dropFirst() + (wanted.nextToken.map { [$0] } ?? [])
                     return following.enumerated().map {
@@ -76,8 +77,23 @@ struct SimulatedModel {
                     }
                 }
                 return RunResult(
-                    sequenceID: run.sequenceID, position: UInt32(end), sampled: sampled, prompt: prompt ?? [])
+                    sequenceID: run.sequenceID, position: UInt32(end), sampled: sampled ?? [], prompt: prompt ?? [])
             })
+    }
+
+    /// What follows `tokens`, and what follows each draft that is right.
+    private static func sample(
+        _ sampling: Sampling, after tokens: ArraySlice<UInt32>, drafts: ArraySlice<UInt32>
+    ) -> [TokenChoice] {
+        var tokens = tokens
+        var sampled: [TokenChoice] = []
+        for draft in drafts.map(Optional.some) + [nil] {
+            let next = token(after: tokens, seed: sampling.seed)
+            sampled.append(choice(next, after: tokens.count, top: sampling.topLogprobs))
+            guard next == draft else { break }
+            tokens.append(next)
+        }
+        return sampled
     }
 
     mutating func answer(_ step: Step) throws(Failure) -> StepResult {

@@ -13,6 +13,7 @@ struct HealthResponse: Encodable, Sendable {
     var active: Int
     var waiting: Int
     var prefixCache: PrefixCache
+    var speculation: Speculation
     var shards: [Shard]
 
     /// What requests that begin the same have saved, and what is kept for the next.
@@ -28,6 +29,12 @@ struct HealthResponse: Encodable, Sendable {
         var tokensHeld: Int
         /// Bytes that they take, over all shards.
         var bytesHeld: UInt64
+    }
+
+    struct Speculation: Encodable, Sendable {
+        /// Tokens that were guessed ahead since the start, and those of them that turned out right.
+        var drafted: UInt64
+        var accepted: UInt64
     }
 
     struct Shard: Encodable, Sendable {
@@ -70,6 +77,7 @@ struct HealthResponse: Encodable, Sendable {
             hits: ring.metrics.prefixHits, tokensReused: ring.metrics.promptTokensReused,
             tokensComputed: ring.metrics.promptTokensEvaluated, sequencesKept: ring.prefixesKept,
             tokensHeld: ring.tokensHeld, bytesHeld: UInt64(ring.tokensHeld) &* bytesPerToken)
+        speculation = Speculation(drafted: ring.metrics.tokensDrafted, accepted: ring.metrics.draftsAccepted)
         shards = ring.shards.map(Shard.init)
     }
 }
