@@ -12,10 +12,10 @@ BUILD := .build/release
 
 # Debian packages: libraries with their headers, and what the demo and the tests call.
 PACKAGES := libprotobuf-c-dev libavahi-client-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
-TEST_PACKAGES := python3-venv avahi-daemon dbus iproute2
+TEST_PACKAGES := python3-venv valgrind avahi-daemon dbus iproute2
 BENCH_PACKAGES := g++ make
 
-.PHONY: help packages test-packages build demo serve test unit-test end-to-end-test lint format proto bench clean
+.PHONY: help packages test-packages build demo serve test unit-test instruction-test end-to-end-test lint format proto bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: build ## Two shards and the API on this machine answer PROMPT="…", then 
 serve: build ## The same ring stays up, with a curl line to paste; Ctrl-C stops it
 	@MODEL="$(MODEL)" BIN="$(BUILD)" examples/two-shards/serve.sh
 
-test: unit-test end-to-end-test ## Every test, from a bare machine to green
+test: unit-test instruction-test end-to-end-test ## Every test, from a bare machine to green
 
 packages: ## Install the Debian packages that are missing
 	@tools/install-packages.sh $(PACKAGES)
@@ -40,6 +40,9 @@ build: packages ## Build the daemons in release
 unit-test: packages ## The tests written in Swift
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+
+instruction-test: test-packages ## What the hot kernels do, counted in instructions
+	SWIFT="$(SWIFT)" Tests/InstructionCounts/run.sh
 
 end-to-end-test: test-packages build $(VENV)/.installed ## Real processes on free ports, asked by the openai client
 	$(VENV)/bin/python -m pytest Tests/EndToEnd -q
