@@ -93,6 +93,7 @@ static void dequantize(const ck_matrix *matrix, size_t output, size_t first_inpu
 
 void ck_init_affine_portable(ck_kernels *table) {
     table->quantize_row = quantize_row;
+    table->unpack_bits = ck_unpack_bits;
     table->dequantize = dequantize;
     table->dot_affine4 = dot_affine;
     table->dot_affine8 = dot_affine;

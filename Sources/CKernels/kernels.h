@@ -192,8 +192,8 @@ typedef struct {
                      size_t n, float *y, size_t y_stride);
     // The same over a block of inputs, whose sums wait in memory: adds n elements (whole sixteens, but for the last
     // block) to the lanes sums [output, rows, CK_LANES], or begins them. As many bytes at `next`, unless it is NULL, as
-    // the block's weights have are asked for on the way. NULL where an instruction set has none. A block has block_inputs
-    // inputs: a few rows of them and a strip of weights share the first-level cache.
+    // the block's weights have are asked for on the way. NULL where an instruction set has none. A block has
+    // block_inputs inputs: a few rows of them and a strip of weights share the first-level cache.
     size_t block_inputs;
     void (*dot_block)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
                       size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums);
@@ -230,6 +230,8 @@ typedef struct {
     // One row of `inputs` floats into row `row` of `out`.
     void (*quantize_row)(const float *x, size_t inputs, size_t group, ck_order order, const ck_quantized_rows *out,
                          size_t row);
+    // As ck_unpack_bits, from a stream readable for 64 bytes past its end.
+    void (*unpack_bits)(const uint8_t *stream, uint32_t bits, size_t first, size_t count, uint8_t *out);
     // `count` inputs of one row of an affine matrix from first_input on (multiples of its group) as float32:
     // fma(scale, q, bias).
     void (*dequantize)(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out);

@@ -268,7 +268,7 @@ static void multiply_unpacked(const product_run *run, const ck_product *product,
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
         for (size_t o = 0; o < count; o++) {
-            ck_unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, unpacked + o * n);
+            run->kernels->unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, unpacked + o * n);
         }
         ck_matrix bytes = *matrix;
         bytes.bits = 8;

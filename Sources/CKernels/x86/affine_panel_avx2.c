@@ -177,7 +177,8 @@ CK_INLINE void multiply_tile(int bits, int group, int rows, const affine_arena *
             for (int v = 0; v < 2; v++) {
                 float *lane = lanes + (g % CK_GROUP_LANES * TILE_ROWS + (size_t)r) * STRIP + (size_t)v * 8;
                 __m256 factor = _mm256_mul_ps(_mm256_loadu_ps(scales + v * 8), x_scale);
-                __m256 sum = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(sums[r][v]), _mm256_loadu_ps(lane));
+                __m256 before = g < CK_GROUP_LANES ? _mm256_setzero_ps() : _mm256_loadu_ps(lane);
+                __m256 sum = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(sums[r][v]), before);
                 sum = _mm256_fmadd_ps(_mm256_loadu_ps(scales + STRIP + v * 8), x_sum, sum);
                 _mm256_storeu_ps(lane, sum);
             }
@@ -234,7 +235,8 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
     const size_t inputs = rows <= CK_PANEL_FEW_ROWS ? PANEL_INPUTS_FEW_ROWS : PANEL_INPUTS;
     const size_t at_once = inputs / matrix->group;
     const uint8_t *next = ck_matrix_row(matrix, first_output + STRIP);
-    memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
+    // Every lane begins with its first group, if it has one.
+    if (groups < CK_GROUP_LANES) memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
     for (size_t g = 0; g < groups; g += at_once) {
         size_t count = ck_min_size(at_once, groups - g);
         pack_panel(matrix, first_output, outputs, g, count, arena);

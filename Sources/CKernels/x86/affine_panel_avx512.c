@@ -139,7 +139,8 @@ CK_INLINE void multiply_tile(int bits, int rows, const affine_arena *arena, size
             for (int v = 0; v < 2; v++) {
                 float *lane = lanes + (g % CK_GROUP_LANES * TILE_ROWS + (size_t)r) * STRIP + (size_t)v * 16;
                 __m512 factor = _mm512_mul_ps(_mm512_loadu_ps(scales + v * 16), x_scale);
-                __m512 sum = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(sums[r][v]), _mm512_loadu_ps(lane));
+                __m512 before = g < CK_GROUP_LANES ? _mm512_setzero_ps() : _mm512_loadu_ps(lane);
+                __m512 sum = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(sums[r][v]), before);
                 sum = _mm512_fmadd_ps(_mm512_loadu_ps(scales + STRIP + v * 16), x_sum, sum);
                 _mm512_storeu_ps(lane, sum);
             }
@@ -193,7 +194,8 @@ static void multiply_affine_panel(const ck_matrix *matrix, size_t first_output, 
     const size_t inputs = rows <= CK_PANEL_FEW_ROWS ? PANEL_INPUTS_FEW_ROWS : PANEL_INPUTS;
     const size_t at_once = inputs / matrix->group;
     const uint8_t *next = ck_matrix_row(matrix, first_output + STRIP);
-    memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
+    // Every lane begins with its first group, if it has one.
+    if (groups < CK_GROUP_LANES) memset(arena->lanes, 0, tiles * sizeof arena->lanes[0]);
     for (size_t g = 0; g < groups; g += at_once) {
         size_t count = ck_min_size(at_once, groups - g);
         pack_panel(matrix, first_output, outputs, g, count, arena);

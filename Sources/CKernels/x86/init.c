@@ -12,6 +12,7 @@ void ck_kernels_init_avx2(ck_kernels *table) {
     ck_init_panel_avx2(table);
     ck_init_quantize_avx2(table);
     ck_init_rows_avx2(table);
+    ck_init_unpack_avx2(table);
 }
 
 void ck_kernels_init_avx512(ck_kernels *table) {

@@ -84,7 +84,7 @@ CK_INLINE void dequantize8(__m128i bytes, __m256 scale, __m256 bias, float *out)
 // Elements first ..< first + group of a row, one a byte.
 CK_INLINE void unpack_group(const ck_matrix *matrix, const uint8_t *weights, size_t first, uint8_t *elements) {
     if (matrix->bits != 4) {
-        ck_unpack_bits(weights, matrix->bits, first, matrix->group, elements);
+        ck_unpack_bits_avx2(weights, matrix->bits, first, matrix->group, elements);
         return;
     }
     for (size_t i = 0; i < matrix->group; i += 32) {
