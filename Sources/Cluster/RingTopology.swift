@@ -61,6 +61,12 @@ public struct RingTopology: Equatable, Sendable {
         shards.map { Int($0.contextTokensMax) }.filter { $0 > 0 }.min()
     }
 
+    /// Tokens for whose keys and values every shard has room, over all sequences; `nil` when no shard says.
+    public var cacheTokensMax: Int? {
+        shards.filter { $0.cacheBytesPerToken > 0 }.map { Int(clamping: $0.cacheBytesMax / $0.cacheBytesPerToken) }
+            .min()
+    }
+
     /// - Parameter shards: from a returned probe, in the order the probe passed them.
     /// - Throws: the first ``RingProblem`` that keeps the ring from serving.
     public init(shards: [ShardDescription], expecting expected: Expectation) throws(RingProblem) {

@@ -72,7 +72,7 @@ public final class LayerRuntime: StepRuntime {
         } catch let failure as Failure {
             throw failure
         } catch let error as CacheError {
-            throw Failure(kind: .memory, reason: "\(error)", shard: configuration.name)
+            throw Failure(kind: error.failureKind, reason: "\(error)", shard: configuration.name)
         } catch {
             throw Failure(kind: .compute, reason: "\(error)", shard: configuration.name)
         }
@@ -173,6 +173,16 @@ public final class LayerRuntime: StepRuntime {
         description.contextTokensMax = UInt32(clamping: model.model.shape.contextTokensMax)
         description.pass = pass
         return description
+    }
+}
+
+extension CacheError {
+    fileprivate var failureKind: FailureKind {
+        switch self {
+        case .full, .outOfMemory: .memory
+        case .positionGap: .gap
+        case .contextExceeded: .malformed
+        }
     }
 }
 

@@ -45,6 +45,11 @@ struct RingAPICommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Requests that may wait for their turn.", valueName: "count"))
     var waitingMax = SchedulerLimits().waitingMax
 
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Keep the caches of ended requests for those that begin the same.")
+    var prefixCaching = true
+
     @Option(help: ArgumentHelp("Most tokens in a step; longer prompts are read in chunks.", valueName: "count"))
     var rowsPerStep = SchedulerLimits().rowsPerStepMax
 
@@ -81,6 +86,7 @@ struct RingAPICommand: AsyncParsableCommand {
         limits.sequencesActiveMax = sequencesMax
         limits.waitingMax = waitingMax
         limits.rowsPerStepMax = rowsPerStep
+        if !prefixCaching { limits.prefixesMax = 0 }
         let configuration = APIConfiguration(
             name: name, address: try RingAddress(parsing: address),
             firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,

@@ -61,6 +61,8 @@ struct RingCommand: AsyncParsableCommand {
         let halves = cut == .layers ? card.cut(into: 2) : card.cutByBytes()
         var limits = SchedulerLimits()
         limits.rowsPerStepMax = rowsPerStep
+        // Every prompt is to be computed.
+        limits.prefixesMax = 0
         let one = try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
         limits.stepsInFlight = stepsInFlight
         let rings = [one, try ServedRing(model: model, cut: halves, threads: threads, limits: limits)]

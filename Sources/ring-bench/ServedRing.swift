@@ -14,6 +14,8 @@ final class ServedRing: Sendable {
     struct Timeline: Sendable {
         var asked: ContinuousClock.Instant
         var tokens: [ContinuousClock.Instant] = []
+        /// What was generated.
+        var text: [UInt32] = []
 
         /// Seconds until the first token.
         var firstToken: Double { tokens.first.map { asked.duration(to: $0).seconds } ?? .infinity }
@@ -88,15 +90,26 @@ final class ServedRing: Sendable {
 
     /// Generates after a prompt of tokens that no other `salt` has.
     func generate(promptTokens: Int, tokens: Int, salt: Int) async throws -> Timeline {
+        try await generate(after: prompt(tokens: promptTokens, salt: salt), tokens: tokens)
+    }
+
+    /// As many tokens as another `salt` does not have.
+    func prompt(tokens: Int, salt: Int) -> [UInt32] {
+        (0..<tokens).map { UInt32(($0 * 7919 + salt * 104_729 + 11) % vocabularySize) }
+    }
+
+    /// Generates after `prompt`.
+    func generate(after prompt: [UInt32], tokens: Int) async throws -> Timeline {
         var sampling = Sampling()
         sampling.temperature = 0
-        let prompt = (0..<promptTokens).map { UInt32(($0 * 7919 + salt * 104_729 + 11) % vocabularySize) }
         var timeline = Timeline(asked: .now)
         let events = try coordinator.generate(
             GenerationRequest(
-                requestID: "bench-\(salt)", prompt: prompt, sampling: sampling, tokensMax: tokens, stopTokens: []))
+                requestID: "bench", prompt: prompt, sampling: sampling, tokensMax: tokens, stopTokens: []))
         for try await event in events {
-            if case .token = event { timeline.tokens.append(.now) }
+            guard case .token(let choice) = event else { continue }
+            timeline.tokens.append(.now)
+            timeline.text.append(choice.token)
         }
         return timeline
     }

@@ -30,6 +30,8 @@ struct PackingPolicy: Equatable, Sendable {
     var cost: StepCost
     var vocabularySize: Int
     var contextTokensMax: Int
+    /// Tokens that the shards' caches hold, over all sequences; `nil` when unknown.
+    var cacheTokensMax: Int?
 
     init(topology: RingTopology, model: ModelShape, activations: ActivationFormat, limits: SchedulerLimits) {
         stageCount = max(1, topology.stageCount)
@@ -43,6 +45,7 @@ struct PackingPolicy: Equatable, Sendable {
             expectedOverheadRows: topology.streamsWeights ? Self.overheadRowsFromDisk : Self.overheadRowsFromMemory)
         vocabularySize = model.vocabularySize
         contextTokensMax = min(model.contextTokensMax, topology.contextTokensMax ?? model.contextTokensMax)
+        cacheTokensMax = topology.cacheTokensMax
     }
 
     /// Most sequences that decode in one step, of `decoding` in all.

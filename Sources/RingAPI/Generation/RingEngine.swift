@@ -51,6 +51,8 @@ struct RingEngine {
     var metrics: RingMetrics {
         var metrics = counters
         metrics.promptTokensEvaluated = scheduler.promptTokensEvaluated
+        metrics.promptTokensReused = scheduler.promptTokensReused
+        metrics.prefixHits = scheduler.prefixHits
         return metrics
     }
 
@@ -74,7 +76,7 @@ struct RingEngine {
             shards: formation.sightings.latest, epoch: formation.epoch, active: scheduler.active.count,
             waiting: scheduler.waiting.count, layerCount: configuration.expectation.layerCount,
             rounds: topology?.rounds ?? 0, stages: topology?.stageCount ?? 0, contextTokensMax: contextTokensMax,
-            metrics: metrics)
+            prefixesKept: scheduler.prefixes.kept.count, tokensHeld: scheduler.prefixes.tokensHeld, metrics: metrics)
     }
 
     private func sentence(at now: Duration, obstacle: String? = nil) -> String {
@@ -240,7 +242,9 @@ struct RingEngine {
         }
         effects.append(.log(.warning, "step \(failure.stepID) failed on \(failure.shard): \(failure.reason)"))
         switch failure.kind {
-        case .memory, .compute, .malformed, .model, .version:
+        case .memory:
+            fail(step: failure.stepID, culprit: culprit, .makeRoom, reason, at: now)
+        case .compute, .malformed, .model, .version:
             fail(step: failure.stepID, culprit: culprit, .end, reason, at: now)
         case .gap, .checksum:
             fail(step: failure.stepID, culprit: culprit, .sendAgain, reason, at: now)
@@ -344,10 +348,18 @@ struct RingEngine {
     }
 
     private mutating func pump(at now: Duration) {
-        while let step = scheduler.nextStep() {
+        while true {
+            let step = scheduler.nextStep()
+            // Before the step, which may need the room.
+            forget()
+            guard let step else { return }
             watch.sent(step.stepID, at: now)
             effects.append(.send(Frame(.step(step))))
         }
+    }
+
+    /// Has the shards drop what is not needed any more.
+    private mutating func forget() {
         guard formation.isReady else { return }
         let forgotten = scheduler.takeForgotten()
         for start in stride(from: 0, to: forgotten.count, by: WireLimits.forgetSequencesMax) {

@@ -4,8 +4,11 @@
 public struct RingMetrics: Equatable, Sendable {
     /// Tokens that were generated, stop tokens included.
     public var tokensGenerated: UInt64 = 0
-    /// Tokens of prompts whose evaluation is finished.
+    /// Tokens of prompts whose evaluation is finished, without those taken from other sequences' caches.
     public var promptTokensEvaluated: UInt64 = 0
+    /// Tokens taken from other sequences' caches instead, and prompts that had such.
+    public var promptTokensReused: UInt64 = 0
+    public var prefixHits: UInt64 = 0
     public var sequencesFinished: UInt64 = 0
     public var sequencesFailed: UInt64 = 0
     public var sequencesCancelled: UInt64 = 0

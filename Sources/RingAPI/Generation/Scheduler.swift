@@ -19,8 +19,11 @@ struct Scheduler {
     private(set) var active: [UInt64: SequenceState] = [:]
     /// Steps on the ring, oldest first.
     private(set) var inFlight: [StepRecord] = []
-    /// Tokens of prompts whose evaluation is finished.
+    /// Tokens of prompts whose evaluation is finished, without those taken over from other sequences.
     private(set) var promptTokensEvaluated: UInt64 = 0
+    /// Tokens of those prompts that were taken over from other sequences' caches, and prompts that had such.
+    private(set) var promptTokensReused: UInt64 = 0
+    private(set) var prefixHits: UInt64 = 0
 
     private var epoch: UInt64 = 0
     /// `nil` while there is no ring.
@@ -31,11 +34,14 @@ struct Scheduler {
     private var readyToDecode: [UInt64] = []
     /// Active sequences with a backlog, in the order of their turns.
     private var readyToPrefill: [UInt64] = []
-    /// Sequences that ended but whose caches the shards may still hold.
+    /// What new sequences take over from others.
+    private(set) var prefixes: PrefixReuse
+    /// Sequences whose caches the shards are to drop.
     private var forgotten: [UInt64] = []
 
     init(limits: SchedulerLimits) {
         self.limits = limits
+        prefixes = PrefixReuse(limits: limits)
     }
 
     var isIdle: Bool { active.isEmpty && waiting.isEmpty }
@@ -58,22 +64,30 @@ struct Scheduler {
     }
 
     /// Ends a sequence nobody wants any more.
+    /// - Parameter keepsCache: whether its cache is sound and may serve others.
     /// - Returns: whether there was one.
-    @discardableResult mutating func remove(_ id: UInt64) -> Bool {
+    @discardableResult mutating func remove(_ id: UInt64, keepsCache: Bool = true) -> Bool {
         if let index = waiting.firstIndex(where: { $0.id == id }) {
             waiting.remove(at: index)
             return true
         }
-        guard active.removeValue(forKey: id) != nil else { return false }
+        guard let sequence = active.removeValue(forKey: id) else { return false }
         readyToDecode.removeAll { $0 == id }
         readyToPrefill.removeAll { $0 == id }
         promote()
-        guard let policy else { return true }
-        // In a ring of one round frames keep their order, so a Forget comes after the sequence's steps. With several
-        // rounds, a step would come by again after it: then the Forget waits for the step.
-        let isOnRing = inFlight.contains { $0.carries(id) }
-        if !isOnRing || policy.rounds == 1 { forgotten.append(id) }
+        guard policy != nil else { return true }
+        forget(keepsCache ? prefixes.keep(id, tokens: sequence.confirmedTokens) : [id])
         return true
+    }
+
+    private mutating func forget(_ ids: [UInt64]) {
+        for id in ids {
+            prefixes.forgot(id)
+            // In a ring of one round frames keep their order, so a Forget comes after the steps that need the sequence.
+            // With several rounds, a step would come by again after it: then the Forget waits for the step.
+            let isOnRing = inFlight.contains { $0.needs(id) }
+            if !isOnRing || policy?.rounds == 1 { forgotten.append(id) }
+        }
     }
 
     /// Sequences to be dropped from the shards' caches, once.
@@ -110,6 +124,7 @@ struct Scheduler {
         readyToPrefill.removeAll()
         // A new epoch makes the shards drop everything.
         forgotten.removeAll()
+        prefixes.removeAll()
         return outputs
     }
 
@@ -141,13 +156,13 @@ struct Scheduler {
     mutating func failAll(_ failure: GenerationFailure) -> [SchedulerOutput] {
         let ids = active.keys.sorted() + waiting.map(\.id)
         waiting.removeAll()
-        ids.forEach { remove($0) }
+        ids.forEach { remove($0, keepsCache: false) }
         return ids.map { .failed(sequence: $0, failure) }
     }
 
     // MARK: Packing
 
-    /// The next step, if there is one to send now.
+    /// The next step, if there is one to send now. What ``takeForgotten()`` names then must be dropped before it.
     mutating func nextStep() -> Step? {
         guard let policy, inFlight.count < policy.stepsInFlightMax else { return nil }
         guard !readyToDecode.isEmpty || !readyToPrefill.isEmpty else { return nil }
@@ -163,15 +178,39 @@ struct Scheduler {
 
         var prefillRows = min(
             policy.prefillRowsMax(backlogRows: backlogRows, isAnyDecoding: decoding > 0), policy.rowsMax - packer.rows)
+        var later: [UInt64] = []
         while prefillRows > 0, let id = readyToPrefill.first, let sequence = active[id], packer.hasRoom(for: sequence) {
             readyToPrefill.removeFirst()
+            guard begin(sequence, packer) else {
+                later.append(id)
+                continue
+            }
             prefillRows -= take(id, rowsMax: prefillRows, into: &packer)
             if active[id]?.isPrefilling == true { readyToPrefill.append(id) }
         }
+        readyToPrefill.insert(contentsOf: later, at: 0)
+        guard packer.rows > 0 else { return nil }
 
         lastStepID += 1
-        inFlight.append(StepRecord(stepID: lastStepID, runs: packer.records))
+        let record = StepRecord(stepID: lastStepID, runs: packer.records)
+        inFlight.append(record)
+        if let tokensMax = policy.cacheTokensMax {
+            forget(prefixes.makeRoom(of: tokensMax) { record.needs($0) })
+        }
         return Step(epoch: epoch, stepID: lastStepID, runs: packer.runs)
+    }
+
+    /// Gives a sequence that has sent nothing what can be taken over from another.
+    /// - Returns: whether it can send now.
+    private mutating func begin(_ sequence: SequenceState, _ packer: StepPacker) -> Bool {
+        guard sequence.sentCount == 0 else { return true }
+        let beginning = prefixes.beginning(of: sequence, among: active) { id in
+            packer.records.first { $0.sequenceID == id }?.position
+        }
+        guard beginning != .wait else { return false }
+        if case .shared(let parent, let tokens) = beginning { active[sequence.id]?.begin(with: tokens, of: parent) }
+        prefixes.began(sequence.id, beginning)
+        return true
     }
 
     private var backlogRows: Int {
@@ -182,6 +221,7 @@ struct Scheduler {
     @discardableResult private mutating func take(_ id: UInt64, rowsMax: Int, into packer: inout StepPacker) -> Int {
         guard let run = active[id]?.takeRun(rowsMax: rowsMax), let attempt = active[id]?.attempt else { return 0 }
         packer.append(run, attempt: attempt)
+        prefixes.sent(id, tokens: Int(run.position) + run.tokens.count)
         return run.tokens.count
     }
 
@@ -215,7 +255,11 @@ struct Scheduler {
             return end([run], GenerationFailure(reason: "the ring answered the steps of a sequence out of order"))
         }
         let events = active[id]?.apply(result, end: run.end, contextTokensMax: policy.contextTokensMax) ?? []
-        if case .prompt? = events.first { promptTokensEvaluated += UInt64(active[id]?.promptCount ?? 0) }
+        if case .prompt(_, let cachedTokens)? = events.first {
+            promptTokensEvaluated += UInt64((active[id]?.promptCount ?? 0) - cachedTokens)
+            promptTokensReused += UInt64(cachedTokens)
+            prefixHits += cachedTokens > 0 ? 1 : 0
+        }
         if case .finished? = events.last {
             remove(id)
         } else if let sequence = active[id], !sequence.isPrefilling, sequence.unsentCount > 0 {
@@ -238,15 +282,32 @@ struct Scheduler {
         // A culprit that did not ride in the step leaves nobody else to blame than all.
         guard !culprits.isEmpty else { return end(record.runs, failure) }
         for run in record.runs where culprit != nil && run.sequenceID != culprit { sendAgain(run, from: run.position) }
-        guard remedy == .sendAgain else { return end(culprits, failure) }
-        return culprits.flatMap { run in
-            guard let replays = active[run.sequenceID]?.replays, replays < limits.replaysMax else {
-                return end([run], failure)
-            }
-            active[run.sequenceID]?.replays += 1
-            sendAgain(run, from: 0)
+        switch remedy {
+        case .end: return end(culprits, failure)
+        case .makeRoom:
+            let current = culprits.filter { active[$0.sequenceID]?.attempt == $0.attempt }
+            guard !current.isEmpty else { return [] }
+            let givenUp = prefixes.giveUpHalf()
+            guard !givenUp.isEmpty else { return end(current, failure) }
+            forget(givenUp)
+            for run in current { sendAgain(run, from: run.position) }
             return []
+        case .sendAgain: return culprits.flatMap { sendAgainFromStart($0, failure) }
         }
+    }
+
+    private mutating func sendAgainFromStart(
+        _ run: StepRecord.Run, _ failure: GenerationFailure
+    ) -> [SchedulerOutput] {
+        guard let sequence = active[run.sequenceID], sequence.attempt == run.attempt else { return [] }
+        // What it took over may have been lost on the way. That happens once and is nobody's fault.
+        if sequence.reusedCount == 0 {
+            guard sequence.replays < limits.replaysMax else { return end([run], failure) }
+            active[run.sequenceID]?.replays += 1
+        }
+        active[run.sequenceID]?.mayShare = false
+        sendAgain(run, from: 0)
+        return []
     }
 
     /// Takes a step off the ring that nobody waits for any more.
@@ -262,7 +323,7 @@ struct Scheduler {
     private mutating func end(_ runs: [StepRecord.Run], _ failure: GenerationFailure) -> [SchedulerOutput] {
         runs.compactMap { run in
             guard active[run.sequenceID]?.attempt == run.attempt else { return nil }
-            remove(run.sequenceID)
+            remove(run.sequenceID, keepsCache: false)
             return .failed(sequence: run.sequenceID, failure)
         }
     }
@@ -281,9 +342,15 @@ struct Scheduler {
     private mutating func finish(step stepID: UInt64) -> StepRecord? {
         guard let index = inFlight.firstIndex(where: { $0.stepID == stepID }) else { return nil }
         let record = inFlight.remove(at: index)
-        for run in record.runs where active[run.sequenceID] == nil {
-            // The last of a removed sequence's steps may have brought it back to a shard's cache.
-            if !inFlight.contains(where: { $0.carries(run.sequenceID) }) { forgotten.append(run.sequenceID) }
+        // The last of a removed sequence's steps may have brought it back to a shard's cache. With several rounds the
+        // Forget has waited for the last step that needs it.
+        let waits = policy?.rounds != 1
+        for run in record.runs {
+            for id in [run.sequenceID] + (waits ? [run.parentID].compactMap { $0 } : []) {
+                guard active[id] == nil, !prefixes.kept.contains(id) else { continue }
+                guard !inFlight.contains(where: { waits ? $0.needs(id) : $0.carries(id) }) else { continue }
+                forgotten.append(id)
+            }
         }
         return record
     }
@@ -293,6 +360,8 @@ struct Scheduler {
 enum StepRemedy: Equatable, Sendable {
     /// They end with the failure.
     case end
+    /// Caches kept for later are given up and the step is sent again; where none are, the sequences end.
+    case makeRoom
     /// They are sent again from the beginning, at most ``SchedulerLimits/replaysMax`` times without a token in between.
     case sendAgain
 }

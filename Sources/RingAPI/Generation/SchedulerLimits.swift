@@ -17,6 +17,9 @@ public struct SchedulerLimits: Equatable, Sendable {
     /// Times a sequence is replayed after the ring broke without having got a token in between. Bounds what a request
     /// can cost that breaks the ring each time.
     public var replaysMax = 3
+    /// Ended sequences whose caches the shards keep for requests that begin the same, as far as their memory goes; 0:
+    /// every request is computed from its start.
+    public var prefixesMax = 256
 
     public init() {}
 }

@@ -24,7 +24,12 @@ struct SequenceState {
     private(set) var attempt = 0
     /// Times the ring broke with rows of this sequence on it since it last got a token.
     var replays = 0
+    /// First tokens that came from another sequence's cache in this attempt.
+    private(set) var reusedCount = 0
+    /// Whether it may take over the beginning of another sequence's cache.
+    var mayShare = true
 
+    private var parentID: UInt64?
     private var promptChoices: [TokenChoice] = []
     private var isPromptReported = false
 
@@ -44,9 +49,22 @@ struct SequenceState {
     /// Nothing of it is on the ring.
     var isIdle: Bool { sentCount == confirmedCount }
 
+    /// Whether its beginning can come from elsewhere: rows that must answer are computed here.
+    var mayReuse: Bool { mayShare && sentCount == 0 && (promptLogprobs == nil || isPromptReported) }
+    /// The tokens that every shard has, sent by itself.
+    var confirmedTokens: [UInt32] { confirmedCount > reusedCount ? Array(log[..<confirmedCount]) : [] }
+
     private var generatedCount: Int { log.count - promptCount }
 
     // MARK: Sending
+
+    /// Begins after the first `count` tokens, which the shards take from `parent`. Nothing must have been sent.
+    mutating func begin(with count: Int, of parent: UInt64) {
+        parentID = parent
+        reusedCount = count
+        sentCount = count
+        confirmedCount = count
+    }
 
     /// Takes the next run of at most `rowsMax` tokens. There must be unsent tokens.
     mutating func takeRun(rowsMax: Int) -> SequenceRun {
@@ -54,6 +72,7 @@ struct SequenceState {
         var run = SequenceRun(
             sequenceID: id, position: UInt32(sentCount), tokens: Array(log[sentCount..<end]),
             promptCount: UInt32(promptCount))
+        if sentCount == reusedCount { run.parentID = parentID }
         if end == log.count, generatedCount < tokensMax { run.sampling = sampling }
         if let promptLogprobs, !isPromptReported, sentCount < promptCount {
             run.promptLogprobs = PromptLogprobs(
@@ -65,8 +84,12 @@ struct SequenceState {
 
     // MARK: Going back
 
-    /// Goes back to `position`, from which it will be sent again.
+    /// Goes back to `position`, from which it will be sent again; further where earlier results are still on their way,
+    /// which do not count any more, and to the start where its first run would have to come again, as what that took
+    /// over may be gone.
     mutating func rewind(to position: Int) {
+        let position = min(position, confirmedCount) > reusedCount ? min(position, confirmedCount) : 0
+        if position == 0 { (reusedCount, parentID) = (0, nil) }
         attempt += 1
         // What is sent again goes in chunks, but for a single token that goes as any other.
         if position + 1 < log.count { backlogCount = log.count }
@@ -89,7 +112,7 @@ struct SequenceState {
         if end >= promptCount, !isPromptReported {
             isPromptReported = true
             replays = 0
-            events.append(.prompt(choices: promptChoices))
+            events.append(.prompt(choices: promptChoices, cachedTokens: min(reusedCount, promptCount - 1)))
             promptChoices = []
             if tokensMax == 0 { events.append(.finished(.length)) }
         }

@@ -12,6 +12,8 @@ struct StepRecord: Equatable, Sendable {
         var end: Int
         /// The sequence's attempt when the run was packed.
         var attempt: Int
+        /// The sequence whose cache it begins with.
+        var parentID: UInt64?
         var wantsToken: Bool
         /// Prompt log-probabilities that must come back.
         var promptChoices: Int
@@ -21,6 +23,7 @@ struct StepRecord: Equatable, Sendable {
             position = Int(run.position)
             end = position + run.tokens.count
             self.attempt = attempt
+            parentID = run.parentID
             wantsToken = run.sampling != nil
             promptChoices = run.promptLogprobs.map { run.tokens.count - ($0.nextToken == nil ? 1 : 0) } ?? 0
         }
@@ -35,6 +38,11 @@ struct StepRecord: Equatable, Sendable {
     var rowCount: Int { runs.reduce(0) { $0 + $1.end - $1.position } }
 
     func carries(_ sequenceID: UInt64) -> Bool { runs.contains { $0.sequenceID == sequenceID } }
+
+    /// Whether the shards must know a sequence for it.
+    func needs(_ sequenceID: UInt64) -> Bool {
+        runs.contains { $0.sequenceID == sequenceID || $0.parentID == sequenceID }
+    }
 
     /// Pairs each run with its result. Runs that want nothing may have none.
     /// - Throws: ``Mismatch`` when the results answer something else than was asked.

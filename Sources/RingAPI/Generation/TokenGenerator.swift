@@ -50,8 +50,8 @@ public struct GenerationRequest: Sendable {
 
 public enum GenerationEvent: Equatable, Sendable {
     /// The prompt is evaluated. `choices` holds the log-probability of each prompt token but the first, in order, when
-    /// they were asked for.
-    case prompt(choices: [TokenChoice])
+    /// they were asked for. `cachedTokens` first tokens were not computed, but taken from another sequence's cache.
+    case prompt(choices: [TokenChoice], cachedTokens: Int = 0)
     case token(TokenChoice)
     /// The last event.
     case finished(GenerationEnd)
@@ -113,11 +113,15 @@ public struct RingStatus: Equatable, Sendable {
     public var stages: Int
     /// Longest sequence, prompt and answer together, in tokens.
     public var contextTokensMax: Int
+    /// Sequences that ended and whose caches are kept, and tokens in the caches of these and of those being generated.
+    public var prefixesKept: Int
+    public var tokensHeld: Int
     public var metrics: RingMetrics
 
     public init(
         state: State, shards: [ShardDescription], epoch: UInt64, active: Int, waiting: Int, layerCount: Int,
-        rounds: Int = 1, stages: Int = 1, contextTokensMax: Int = 0, metrics: RingMetrics = RingMetrics()
+        rounds: Int = 1, stages: Int = 1, contextTokensMax: Int = 0, prefixesKept: Int = 0,
+        tokensHeld: Int = 0, metrics: RingMetrics = RingMetrics()
     ) {
         self.state = state
         self.shards = shards
@@ -128,6 +132,8 @@ public struct RingStatus: Equatable, Sendable {
         self.rounds = rounds
         self.stages = stages
         self.contextTokensMax = contextTokensMax
+        self.prefixesKept = prefixesKept
+        self.tokensHeld = tokensHeld
         self.metrics = metrics
     }
 }

@@ -16,6 +16,7 @@ struct CollectedAnswer: Sendable {
     var index: Int
     var promptTokens: [UInt32]
     var promptChoices: [TokenChoice] = []
+    var cachedTokens = 0
     var text = ""
     var tokens: [TokenChoice] = []
     var finish = FinishReason.length
@@ -158,7 +159,7 @@ struct GenerationService: Sendable {
 extension CollectedAnswer {
     mutating func append(_ event: TextEvent) {
         switch event {
-        case .prompt(let choices): promptChoices = choices
+        case .prompt(let choices, let cachedTokens): (promptChoices, self.cachedTokens) = (choices, cachedTokens)
         case .token(let choice, let text):
             tokens.append(choice)
             self.text += text

@@ -5,8 +5,9 @@ import Wire
 
 /// What happens to an answer, in order.
 enum TextEvent: Equatable, Sendable {
-    /// The prompt is evaluated; holds its log-probabilities when they were asked for.
-    case prompt([TokenChoice])
+    /// The prompt is evaluated; holds its log-probabilities when they were asked for. The first `cachedTokens` tokens
+    /// were not computed anew.
+    case prompt([TokenChoice], cachedTokens: Int)
     /// A token, and the text that is complete with it; empty while a character or a possible stop text is open.
     case token(TokenChoice, text: String)
     /// The last event, with text that was held back and turned out to be part of the answer.
@@ -59,7 +60,7 @@ struct TextStream: AsyncSequence, Sendable {
                 throw CancellationError()
             }
             switch event {
-            case .prompt(let choices): return .prompt(choices)
+            case .prompt(let choices, let cachedTokens): return .prompt(choices, cachedTokens: cachedTokens)
             case .token(let choice):
                 let text = filter.push(decoder?.push(choice.token) ?? "")
                 if filter.stopped {

@@ -21,6 +21,8 @@ enum EngineFixtures {
         shard.layerCount = 4
         shard.layers = layers
         shard.contextTokensMax = 4096
+        shard.cacheBytesMax = 1 << 20
+        shard.cacheBytesPerToken = 16
         return shard
     }
 

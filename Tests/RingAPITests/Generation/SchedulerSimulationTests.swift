@@ -22,7 +22,8 @@ private struct SimulatedRing {
         caches = [SimulatedModel](repeating: SimulatedModel(), count: rounds)
     }
 
-    var isEmpty: Bool { caches.allSatisfy(\.caches.isEmpty) }
+    /// Sequences that shards hold for some round.
+    var held: Set<UInt64> { caches.reduce(into: []) { $0.formUnion($1.caches.keys) } }
 
     mutating func lose() {
         queue = []
@@ -47,6 +48,7 @@ private struct Simulation {
     private(set) var refusals = 0
     private(set) var lostRings = 0
     private(set) var failedSteps = 0
+    var prefixHits: UInt64 { scheduler.prefixHits }
     /// Steps sent since a sequence got its latest token, while it has more to send.
     private var stepsWaited: [UInt64: Int] = [:]
     private(set) var stepsWaitedMax = 0
@@ -56,17 +58,25 @@ private struct Simulation {
         self.shards = shards
         self.limits = limits
         scheduler = Scheduler(limits: limits)
-        let policy = try EngineFixtures.policy(shards, limits: limits)
+        ring = SimulatedRing(rounds: 0)
+        let policy = try policy()
         ring = SimulatedRing(rounds: policy.rounds)
         _ = scheduler.resume(epoch: epoch, policy: policy)
+    }
+
+    /// With room for the sequences that run and a few more.
+    private func policy() throws -> PackingPolicy {
+        var policy = try EngineFixtures.policy(shards, limits: limits)
+        policy.cacheTokensMax = 2560
+        return policy
     }
 
     mutating func run(turns: Int, requestsMax: Int) throws {
         for _ in 0..<turns {
             switch Int.random(in: 0..<100, using: &numbers) {
-            case 0..<16 where requests.count < requestsMax: admit()
-            case 16..<18: cancel()
-            case 18: try loseRing()
+            case 0..<20 where requests.count < requestsMax: admit()
+            case 20..<22: cancel()
+            case 22: try loseRing()
             default: answer(failing: Int.random(in: 0..<100, using: &numbers) == 0)
             }
             pump()
@@ -84,7 +94,7 @@ private struct Simulation {
         let longest = Bool.random(using: &numbers) ? 8 : 200
         var request = EngineFixtures.request(
             prompt: Int.random(in: 1...longest, using: &numbers),
-            salt: UInt32.random(in: 0..<1000, using: &numbers), tokensMax: Int.random(in: 0...30, using: &numbers),
+            salt: UInt32.random(in: 0..<4, using: &numbers), tokensMax: Int.random(in: 0...30, using: &numbers),
             stopTokens: Set((0..<20).map { _ in UInt32.random(in: 0..<1000, using: &numbers) }))
         if Bool.random(using: &numbers) { request.promptLogprobs = Int.random(in: 0...3, using: &numbers) }
         do {
@@ -107,7 +117,7 @@ private struct Simulation {
         ring.lose()
         #expect(scheduler.nextStep() == nil)
         epoch += 1
-        take(scheduler.resume(epoch: epoch, policy: try EngineFixtures.policy(shards, limits: limits)))
+        take(scheduler.resume(epoch: epoch, policy: try policy()))
         stepsWaited = [:]
     }
 
@@ -119,7 +129,10 @@ private struct Simulation {
             if failing, let victim = step.runs.randomElement(using: &numbers) {
                 failedSteps += 1
                 let failure = GenerationFailure(reason: "no room for the cache")
-                take(scheduler.fail(step: step.stepID, culprit: victim.sequenceID, remedy: .end, failure))
+                let remedy = Bool.random(using: &numbers) ? StepRemedy.end : .makeRoom
+                // Later rounds have not seen the step.
+                for index in ring.caches.indices where index <= round { try? ring.caches[index].apply(step) }
+                take(scheduler.fail(step: step.stepID, culprit: victim.sequenceID, remedy: remedy, failure))
                 return
             }
             do throws(Failure) {
@@ -138,12 +151,14 @@ private struct Simulation {
     }
 
     private mutating func pump() {
-        while let step = scheduler.nextStep() {
+        while true {
+            let step = scheduler.nextStep()
+            let forgotten = scheduler.takeForgotten()
+            if !forgotten.isEmpty { ring.queue.append(.forget(forgotten)) }
+            guard let step else { return }
             ring.queue.append(.step(step, round: 0))
             note(step)
         }
-        let forgotten = scheduler.takeForgotten()
-        if !forgotten.isEmpty { ring.queue.append(.forget(forgotten)) }
     }
 
     private mutating func take(_ outputs: [SchedulerOutput]) {
@@ -151,7 +166,7 @@ private struct Simulation {
             switch output {
             case .event(let id, let event):
                 #expect(!ended.contains(id) && !failed.contains(id) && !cancelled.contains(id))
-                events[id, default: []].append(event)
+                events[id, default: []].append(event.plain)
                 stepsWaited[id] = 0
                 if case .finished = event {
                     ended.insert(id)
@@ -197,7 +212,13 @@ private struct Simulation {
                 #expect(got == Array(expected.prefix(got.count)))
             }
         }
-        #expect(ring.isEmpty, "the shards still hold \(ring.caches.map { $0.caches.keys.sorted() })")
+        #expect(ring.held == Set(scheduler.prefixes.kept.prefixes.map(\.sequenceID)), "the shards hold what is kept")
+        for prefix in scheduler.prefixes.kept.prefixes {
+            for round in ring.caches {
+                #expect(round.caches[prefix.sequenceID]?.starts(with: prefix.tokens) == true)
+            }
+        }
+        #expect(scheduler.prefixes.tokensHeld <= 2560)
         #expect(scheduler.inFlight.isEmpty && scheduler.takeNothing)
     }
 }
@@ -226,6 +247,7 @@ extension Scheduler {
         try simulation.run(turns: 1500, requestsMax: 120)
         simulation.check()
         // The run must have met what it is about.
+        #expect(simulation.prefixHits > 3)
         #expect(simulation.ended.count > 20)
         #expect(simulation.lostRings > 3 && simulation.failedSteps > 0 && !simulation.cancelled.isEmpty)
         #expect(simulation.refusals > 0)

@@ -136,7 +136,7 @@ import Wire
         // Each chunk is told the token that the next begins with; the last has none.
         #expect(wanted == [request.prompt[16], request.prompt[32], nil])
         #expect(events == SimulatedModel.expectedEvents(of: request, contextTokensMax: 4096))
-        guard case .prompt(let choices)? = events.first else { return }
+        guard case .prompt(let choices, _)? = events.first else { return }
         #expect(choices.map(\.token) == Array(request.prompt.dropFirst()))
     }
 

@@ -46,7 +46,10 @@ struct SimulatedModel {
     /// Takes a step's rows into the caches.
     mutating func apply(_ step: Step) throws(Failure) {
         for run in step.runs {
-            let cache = caches[run.sequenceID] ?? []
+            var cache = caches[run.sequenceID] ?? []
+            if cache.count < Int(run.position), let parent = run.parentID.flatMap({ caches[$0] }) {
+                cache = Array(parent.prefix(Int(run.position)))
+            }
             guard Int(run.position) <= cache.count, !run.tokens.isEmpty else {
                 throw Failure(
                     kind: .gap, reason: "sequence \(run.sequenceID) has \(cache.count) tokens, not \(run.position)",
@@ -88,6 +91,13 @@ struct SimulatedModel {
 
     mutating func forgetAll() {
         caches = [:]
+    }
+}
+
+extension GenerationEvent {
+    /// The same, whatever was taken from other sequences' caches.
+    var plain: GenerationEvent {
+        if case .prompt(let choices, _) = self { .prompt(choices: choices) } else { self }
     }
 }
 

@@ -35,7 +35,9 @@ struct ChatCompletionRoute: Sendable {
                     finishReason: Nullable(answer.finish.rawValue),
                     tokenIds: chat.sampling.returnTokenIDs ? answer.tokens.map(\.token) : nil)
             },
-            usage: Usage(promptTokens: prompt.count, completionTokens: answers.reduce(0) { $0 + $1.tokens.count }),
+            usage: Usage(
+                promptTokens: prompt.count, completionTokens: answers.reduce(0) { $0 + $1.tokens.count },
+                cachedTokens: answers.first?.cachedTokens ?? 0),
             promptTokenIds: chat.sampling.returnTokenIDs ? prompt : nil)
     }
 
@@ -48,14 +50,22 @@ struct ChatCompletionRoute: Sendable {
         let writer = ChunkWriter(identity: identity, chat: chat, tokens: TokenText(tokenizer: service.model.tokenizer))
         return EventStream.response(context) { [service] send in
             var completionTokens = 0
+            var cachedTokens = 0
             for answer in plan { try await send(writer.opening(answer)) }
             try await service.follow(plan, streams) { answer, event in
-                if case .token = event { completionTokens += 1 }
+                switch event {
+                case .token: completionTokens += 1
+                // The prompt is counted once, as its first answer read it.
+                case .prompt(_, let count): if answer.index == 0 { cachedTokens = count }
+                case .end: break
+                }
                 if let chunk = writer.chunk(answer, event) { try await send(chunk) }
             }
             if chat.sampling.includeUsage {
                 let promptTokens = plan.first?.generation.prompt.count ?? 0
-                try await send(writer.closing(Usage(promptTokens: promptTokens, completionTokens: completionTokens)))
+                let usage = Usage(
+                    promptTokens: promptTokens, completionTokens: completionTokens, cachedTokens: cachedTokens)
+                try await send(writer.closing(usage))
             }
         }
     }

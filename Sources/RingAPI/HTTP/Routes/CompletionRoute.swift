@@ -39,7 +39,7 @@ struct CompletionRoute: Sendable {
                 if let chunk = writer.chunk(answer, event, &progress) { try await send(chunk) }
             }
             if writer.request.sampling.includeUsage {
-                try await send(writer.closing(plan, completionTokens: progress.completionTokens))
+                try await send(writer.closing(plan, progress))
             }
         }
     }
@@ -54,18 +54,27 @@ struct CompletionWriter: Sendable {
     /// What has been sent of a stream's answers.
     struct Progress {
         var completionTokens = 0
+        /// Tokens of prompts that were not computed anew.
+        var cachedTokens = 0
         /// Length of each answer's text so far, in Unicode scalars.
         var offsets: [Int: Int] = [:]
         /// Answers whose prompt's ids were sent.
         var begun: Set<Int> = []
     }
 
+    /// Whether an answer is its prompt's first: a prompt is counted once, as its first answer read it.
+    private func isFirst(_ index: Int) -> Bool { index % request.sampling.choiceCount == 0 }
+
     private var returnsTokenIDs: Bool { request.sampling.returnTokenIDs }
 
     func whole(_ answers: [CollectedAnswer]) -> CompletionResponse {
         var prompts = 0
+        var cached = 0
         let choices = answers.map { answer in
-            if answer.index % request.sampling.choiceCount == 0 { prompts += answer.promptTokens.count }
+            if isFirst(answer.index) {
+                prompts += answer.promptTokens.count
+                cached += answer.cachedTokens
+            }
             let echoed = request.echo ? promptText(answer.promptTokens) : ""
             var logprobs: CompletionResponse.Logprobs?
             if request.logprobs != nil {
@@ -82,7 +91,7 @@ struct CompletionWriter: Sendable {
                 tokenIds: returnsTokenIDs ? answer.tokens.map(\.token) : nil)
         }
         let written = answers.reduce(0) { $0 + $1.tokens.count }
-        return response(choices, usage: Usage(promptTokens: prompts, completionTokens: written))
+        return response(choices, usage: Usage(promptTokens: prompts, completionTokens: written, cachedTokens: cached))
     }
 
     func echo(_ answer: PlannedAnswer) -> CompletionResponse {
@@ -93,7 +102,9 @@ struct CompletionWriter: Sendable {
     func chunk(_ answer: PlannedAnswer, _ event: TextEvent, _ progress: inout Progress) -> CompletionResponse? {
         var choice: CompletionResponse.Choice
         switch event {
-        case .prompt: return nil
+        case .prompt(_, let cachedTokens):
+            if isFirst(answer.index) { progress.cachedTokens += cachedTokens }
+            return nil
         case .token(let token, let text):
             progress.completionTokens += 1
             guard !text.isEmpty || request.logprobs != nil || returnsTokenIDs else { return nil }
@@ -114,10 +125,14 @@ struct CompletionWriter: Sendable {
         return response([choice])
     }
 
-    func closing(_ plan: [PlannedAnswer], completionTokens: Int) -> CompletionResponse {
-        let prompts = plan.filter { $0.index % request.sampling.choiceCount == 0 }
+    func closing(_ plan: [PlannedAnswer], _ progress: Progress) -> CompletionResponse {
+        let prompts = plan.filter { isFirst($0.index) }
             .reduce(0) { $0 + $1.generation.prompt.count }
-        return response([], usage: Usage(promptTokens: prompts, completionTokens: completionTokens))
+        return response(
+            [],
+            usage: Usage(
+                promptTokens: prompts, completionTokens: progress.completionTokens,
+                cachedTokens: progress.cachedTokens))
     }
 
     private func promptText(_ ids: [UInt32]) -> String {

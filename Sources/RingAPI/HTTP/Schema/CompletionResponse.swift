@@ -34,16 +34,17 @@ struct Usage: Encodable, Equatable, Sendable {
     var promptTokens: Int
     var completionTokens: Int
     var totalTokens: Int
-    var promptTokensDetails = Details()
+    var promptTokensDetails: Details
 
     struct Details: Encodable, Equatable, Sendable {
         /// Tokens of the prompt that were not computed anew.
-        var cachedTokens = 0
+        var cachedTokens: Int
     }
 
-    init(promptTokens: Int, completionTokens: Int) {
+    init(promptTokens: Int, completionTokens: Int, cachedTokens: Int) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
         totalTokens = promptTokens + completionTokens
+        promptTokensDetails = Details(cachedTokens: cachedTokens)
     }
 }

@@ -12,7 +12,23 @@ struct HealthResponse: Encodable, Sendable {
     /// Sequences being generated and waiting to be.
     var active: Int
     var waiting: Int
+    var prefixCache: PrefixCache
     var shards: [Shard]
+
+    /// What requests that begin the same have saved, and what is kept for the next.
+    struct PrefixCache: Encodable, Sendable {
+        /// Requests that went on from another's cache, since the start.
+        var hits: UInt64
+        /// Tokens of prompts that were not computed for that, and those that were.
+        var tokensReused: UInt64
+        var tokensComputed: UInt64
+        /// Ended sequences whose caches the shards keep.
+        var sequencesKept: Int
+        /// Tokens in the caches of kept and running sequences, shared ones once, in whole blocks.
+        var tokensHeld: Int
+        /// Bytes that they take, over all shards.
+        var bytesHeld: UInt64
+    }
 
     struct Shard: Encodable, Sendable {
         var name: String
@@ -49,6 +65,11 @@ struct HealthResponse: Encodable, Sendable {
         epoch = ring.epoch
         active = ring.active
         waiting = ring.waiting
+        let bytesPerToken = ring.shards.reduce(0) { $0 + $1.cacheBytesPerToken }
+        prefixCache = PrefixCache(
+            hits: ring.metrics.prefixHits, tokensReused: ring.metrics.promptTokensReused,
+            tokensComputed: ring.metrics.promptTokensEvaluated, sequencesKept: ring.prefixesKept,
+            tokensHeld: ring.tokensHeld, bytesHeld: UInt64(ring.tokensHeld) &* bytesPerToken)
         shards = ring.shards.map(Shard.init)
     }
 }
