@@ -93,14 +93,14 @@ let package = Package(
             dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
+            name: "ring-shard",
+            dependencies: ["RingShard", "RingTransport", "Tensors", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench",
             dependencies: [
-                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Weights", "Wire", "Observability",
-                arguments,
-                logging,
+                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Text", "Weights", "Wire",
+                "Observability", arguments, logging,
             ],
             swiftSettings: swiftSettings),
 
