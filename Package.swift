@@ -93,7 +93,8 @@ let package = Package(
             dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ring-shard", dependencies: ["RingShard", "RingTransport", "Observability", arguments, logging],
+            name: "ring-shard",
+            dependencies: ["RingShard", "RingTransport", "Tensors", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench",

@@ -1,21 +1,39 @@
 // Attention over a paged cache: the walk over rows, heads and blocks.
 //
 // A query's scores, softmax and sums depend on its own tokens alone, taken block by block. Rows of one sequence that
-// come together, such as a chunk of a prompt, are taken together for speed: a block of keys is multiplied by all their
-// queries, and values are added to all of them where their spans of tokens overlap.
+// come together, such as a chunk of a prompt, are taken together for speed: a block of keys is widened to floats once
+// for all their queries, and values are added to all of them where their spans of tokens overlap.
 #include "kernels.h"
+#include "worker.h"
 
-// Queries taken together: rows of one sequence × heads that share keys. Bounds the scores on the stack; a multiple of
-// the queries that kernels take at a time (2, 3, 4, 6).
-#define QUERIES_MAX 24
+// Queries taken together: rows of one sequence × heads that share keys.
+#define QUERIES_MAX 64
 // Floats of the queries taken together, and of their outputs. Larger heads are taken a row at a time.
-#define QUERY_FLOATS_MAX 4096
+#define QUERY_FLOATS_MAX 16384
+// Floats of a head's keys, or values, of a block; larger ones are not widened.
+#define WIDENED_FLOATS_MAX 32768
+// From so many queries on a block is widened.
+#define WIDENED_QUERIES_MIN 7
 // Least work of a run that is spread over the pool, in products of keys and values: some 10 µs.
 #define POOLED_PRODUCTS_MIN ((size_t)256 << 10)
+// Items for each thread, where rows can be divided so: heads and spans of tokens differ.
+#define ITEMS_PER_THREAD 4
+// Fewer rows of a sequence together would widen each block too often.
+#define TILE_ROWS_MIN 4
+
+// What one thread works with.
+typedef struct {
+    float queries[QUERY_FLOATS_MAX], out[QUERY_FLOATS_MAX];
+    float keys[WIDENED_FLOATS_MAX], values[WIDENED_FLOATS_MAX];
+    float p[QUERIES_MAX * CK_KV_BLOCK_TOKENS];
+    float maxima[QUERIES_MAX], sums[QUERIES_MAX], factors[QUERIES_MAX];
+} attention_arena;
+
+_Static_assert(sizeof(attention_arena) <= CK_ARENA_BYTES, "a worker's arena holds it");
 
 typedef struct {
     const ck_kernels *kernels;
-    ck_float_type type;
+    ck_cache_type type;
     const float *queries;
     const ck_attention_row *rows;
     size_t row_count, tile_rows;
@@ -29,25 +47,21 @@ typedef struct {
     size_t row, rows, kv_head, heads;
     const float *queries;
     float *out;
-    float maxima[QUERIES_MAX], sums[QUERIES_MAX];
+    attention_arena *arena;
 } query_set;
-
-// Adds count tokens of a block to `queries` of the set's outputs.
-static void accumulate(const attention *a, const float *p, const uint8_t *values, size_t slot, size_t count,
-                       size_t queries, const float *factors, float *out) {
-    if (count == 0) return;
-    const void *from = values + slot * a->value_dim * ck_float_bytes(a->type);
-    if (a->type == CK_F16) {
-        a->kernels->accumulate_f16(p + slot, from, count, a->value_dim, queries, factors, out);
-    } else {
-        a->kernels->accumulate_f32(p + slot, from, count, a->value_dim, queries, factors, out);
-    }
-}
 
 // Slots of a block that one row attends to.
 typedef struct {
     size_t first, end;
 } slot_span;
+
+// What is read of a block: keys and values of the slots from `first` on, and their scales unless NULL, both from slot 0
+// on.
+typedef struct {
+    ck_cache_type type;
+    const void *keys, *values;
+    const float *key_scales, *value_scales;
+} cached_block;
 
 static slot_span span_of(const ck_attention_row *row, size_t block) {
     size_t start = block * CK_KV_BLOCK_TOKENS, end = start + CK_KV_BLOCK_TOKENS;
@@ -57,66 +71,111 @@ static slot_span span_of(const ck_attention_row *row, size_t block) {
     return (slot_span){first - start, end - start};
 }
 
-// Adds the values of a block; p is [query, CK_KV_BLOCK_TOKENS]. What all rows attend to is added to all at once, what
-// lies before and behind to each alone: every query sees its tokens in order.
-static void add_values(const attention *a, query_set *set, const uint8_t *values, const slot_span *spans,
-                       const float *p, float *factors) {
-    size_t first = 0, end = CK_KV_BLOCK_TOKENS;
+// Adds the values of slots first ..< end to `queries` of the set's queries from `query` on, whose earlier sums then
+// need no more factors.
+static void accumulate(const attention *a, query_set *set, const cached_block *block, slot_span span, size_t query,
+                       size_t queries, const uint8_t *next) {
+    if (span.first >= span.end) return;
+    attention_arena *arena = set->arena;
+    a->kernels->attention_values(block->type, arena->p + query * CK_KV_BLOCK_TOKENS + span.first,
+                                 ck_cached_at(block->type, block->values, span.first * a->value_dim),
+                                 span.end - span.first, a->value_dim, queries, arena->factors + query, next,
+                                 set->out + query * a->value_dim);
+    for (size_t q = query; q < query + queries; q++) arena->factors[q] = 1;
+}
+
+// Adds the values of a block. What all rows attend to is added to all at once, what lies before and behind to each
+// alone: every query sees its tokens in order.
+static void add_values(const attention *a, query_set *set, const cached_block *block, const slot_span *spans,
+                       const uint8_t *next) {
+    slot_span shared = {0, CK_KV_BLOCK_TOKENS};
     for (size_t r = 0; r < set->rows; r++) {
-        if (spans[r].first > first) first = spans[r].first;
-        if (spans[r].end < end) end = spans[r].end;
+        if (spans[r].first > shared.first) shared.first = spans[r].first;
+        if (spans[r].end < shared.end) shared.end = spans[r].end;
     }
-    bool overlap = first < end;
+    const bool overlap = shared.first < shared.end;
     for (size_t r = 0; r < set->rows; r++) {
-        size_t query = r * set->heads, stop = overlap ? first : spans[r].end;
-        if (stop <= spans[r].first) continue;
-        accumulate(a, p + query * CK_KV_BLOCK_TOKENS, values, spans[r].first, stop - spans[r].first, set->heads,
-                   factors + query, set->out + query * a->value_dim);
-        for (size_t h = 0; h < set->heads; h++) factors[query + h] = 1;
+        slot_span before = {spans[r].first, overlap ? shared.first : spans[r].end};
+        accumulate(a, set, block, before, r * set->heads, set->heads, NULL);
     }
     if (!overlap) return;
-    accumulate(a, p, values, first, end - first, set->rows * set->heads, factors, set->out);
-    for (size_t query = 0; query < set->rows * set->heads; query++) factors[query] = 1;
+    accumulate(a, set, block, shared, 0, set->rows * set->heads, next);
     for (size_t r = 0; r < set->rows; r++) {
-        size_t query = r * set->heads;
-        accumulate(a, p + query * CK_KV_BLOCK_TOKENS, values, end, spans[r].end - end, set->heads, factors + query,
-                   set->out + query * a->value_dim);
+        slot_span after = {shared.end, spans[r].end};
+        accumulate(a, set, block, after, r * set->heads, set->heads, NULL);
     }
 }
 
-// One block of keys and values.
-static void add_block(const attention *a, query_set *set, size_t block) {
+// The elements of one head in slots first ..< end as floats; `to` begins with slot 0.
+static void widen(const attention *a, const void *elements, slot_span span, size_t dim, float *to) {
+    const size_t from = span.first * dim, count = (span.end - span.first) * dim;
+    if (a->type == CK_CACHE_F16) {
+        a->kernels->f32_from_f16((const uint16_t *)elements + from, count, to + from);
+    } else {
+        a->kernels->f32_from_int8((const int8_t *)elements + from, count, to + from);
+    }
+}
+
+static const void *head_at(const attention *a, const void *block, size_t head, size_t dim) {
+    return ck_cached_at(a->type, block, head * CK_KV_BLOCK_TOKENS * dim);
+}
+
+static const float *scales_at(const attention *a, const void *block, size_t head, size_t dim) {
+    if (a->type != CK_CACHE_INT8) return NULL;
+    const float *scales = (const float *)((const int8_t *)block + a->kv_heads * CK_KV_BLOCK_TOKENS * dim);
+    return scales + head * CK_KV_BLOCK_TOKENS;
+}
+
+// Multiplies rows first ..< end of p by their tokens' scales.
+static void multiply_scales(float *p, const float *scales, slot_span span) {
+    if (scales == NULL) return;
+    for (size_t t = span.first; t < span.end; t++) p[t] *= scales[t];
+}
+
+// One block of keys and values; `is_last` when there is none behind it.
+static void add_block(const attention *a, query_set *set, size_t index, bool is_last) {
     const ck_attention_row *rows = a->rows + set->row;
-    const size_t queries = set->rows * set->heads, element_bytes = ck_float_bytes(a->type);
+    const size_t queries = set->rows * set->heads;
     slot_span spans[QUERIES_MAX], all = {CK_KV_BLOCK_TOKENS, 0};
     for (size_t r = 0; r < set->rows; r++) {
-        spans[r] = span_of(&rows[r], block);
+        spans[r] = span_of(&rows[r], index);
         if (spans[r].first == spans[r].end) continue;
         if (spans[r].first < all.first) all.first = spans[r].first;
         if (spans[r].end > all.end) all.end = spans[r].end;
     }
     if (all.first >= all.end) return;
-    const size_t head_slot = set->kv_head * CK_KV_BLOCK_TOKENS;
-    const uint8_t *keys = rows[0].key_blocks[block];
-    const uint8_t *values = rows[0].value_blocks[block];
-    keys += (head_slot + all.first) * a->head_dim * element_bytes;
-    values += head_slot * a->value_dim * element_bytes;
-    float p[QUERIES_MAX * CK_KV_BLOCK_TOKENS], factors[QUERIES_MAX];
-    if (a->type == CK_F16) {
-        a->kernels->dot_f16((const uint16_t *)keys, a->head_dim, all.end - all.first, set->queries, a->head_dim,
-                            queries, a->head_dim, p + all.first, CK_KV_BLOCK_TOKENS);
-    } else {
-        a->kernels->dot_f32((const float *)keys, a->head_dim, all.end - all.first, set->queries, a->head_dim, queries,
-                            a->head_dim, p + all.first, CK_KV_BLOCK_TOKENS);
+    attention_arena *arena = set->arena;
+    const void *key_block = rows[0].key_blocks[index], *value_block = rows[0].value_blocks[index];
+    cached_block block = {
+        a->type, head_at(a, key_block, set->kv_head, a->head_dim), head_at(a, value_block, set->kv_head, a->value_dim),
+        scales_at(a, key_block, set->kv_head, a->head_dim), scales_at(a, value_block, set->kv_head, a->value_dim)};
+    const uint8_t *next_values = block.values, *next_keys = NULL;
+    if (!is_last) next_keys = head_at(a, rows[0].key_blocks[index + 1], set->kv_head, a->head_dim);
+    const size_t dim = a->head_dim > a->value_dim ? a->head_dim : a->value_dim;
+    if (queries >= WIDENED_QUERIES_MIN && a->type != CK_CACHE_F32 && dim * CK_KV_BLOCK_TOKENS <= WIDENED_FLOATS_MAX) {
+        widen(a, block.keys, all, a->head_dim, arena->keys);
+        widen(a, block.values, all, a->value_dim, arena->values);
+        block.type = CK_CACHE_F32;
+        block.keys = arena->keys;
+        block.values = arena->values;
+        next_values = next_keys = NULL;
     }
+    // Keys and values of different size are not asked for by each other.
+    if (a->head_dim != a->value_dim) next_values = next_keys = NULL;
+    a->kernels->attention_scores(block.type, ck_cached_at(block.type, block.keys, all.first * a->head_dim),
+                                 all.end - all.first, a->head_dim, set->queries, queries, next_values,
+                                 arena->p + all.first);
     for (size_t query = 0; query < queries; query++) {
-        slot_span span = spans[query / set->heads];
-        factors[query] = 1;
+        const slot_span span = spans[query / set->heads];
+        float *p = arena->p + query * CK_KV_BLOCK_TOKENS;
+        arena->factors[query] = 1;
         if (span.first == span.end) continue;
-        factors[query] = a->kernels->softmax_step(p + query * CK_KV_BLOCK_TOKENS + span.first, span.end - span.first,
-                                                  a->scale, &set->maxima[query], &set->sums[query]);
+        multiply_scales(p, block.key_scales, span);
+        arena->factors[query] = a->kernels->softmax_step(p + span.first, span.end - span.first, a->scale,
+                                                         &arena->maxima[query], &arena->sums[query]);
+        multiply_scales(p, block.value_scales, span);
     }
-    add_values(a, set, values, spans, p, factors);
+    add_values(a, set, &block, spans, next_keys);
 }
 
 static void attend(const attention *a, query_set *set) {
@@ -128,15 +187,14 @@ static void attend(const attention *a, query_set *set) {
         if (rows[r].token_count > end) end = rows[r].token_count;
     }
     for (size_t query = 0; query < queries; query++) {
-        set->maxima[query] = -INFINITY;
-        set->sums[query] = 0;
+        set->arena->maxima[query] = -INFINITY;
+        set->arena->sums[query] = 0;
     }
     memset(set->out, 0, queries * a->value_dim * sizeof *set->out);
-    for (size_t block = first / CK_KV_BLOCK_TOKENS; block * CK_KV_BLOCK_TOKENS < end; block++) {
-        add_block(a, set, block);
-    }
+    const size_t last = (end - 1) / CK_KV_BLOCK_TOKENS;
+    for (size_t block = first / CK_KV_BLOCK_TOKENS; block <= last; block++) add_block(a, set, block, block == last);
     for (size_t query = 0; query < queries; query++) {
-        float inverse = 1.0f / set->sums[query];
+        float inverse = 1.0f / set->arena->sums[query];
         float *out = set->out + query * a->value_dim;
         for (size_t d = 0; d < a->value_dim; d++) out[d] *= inverse;
     }
@@ -144,7 +202,8 @@ static void attend(const attention *a, query_set *set) {
 
 // `rows` rows of one sequence and `heads` heads from first_head on, all on one kv head.
 static void attend_rows(const attention *a, size_t row, size_t rows, size_t kv_head, size_t first_head, size_t heads) {
-    query_set set = {.row = row, .rows = rows, .kv_head = kv_head, .heads = heads};
+    attention_arena *arena = (attention_arena *)ck_worker_arena;
+    query_set set = {.row = row, .rows = rows, .kv_head = kv_head, .heads = heads, .arena = arena};
     const float *queries = a->queries + (row * a->heads + first_head) * a->head_dim;
     float *out = a->out + (row * a->heads + first_head) * a->value_dim;
     if (rows == 1) {
@@ -153,16 +212,15 @@ static void attend_rows(const attention *a, size_t row, size_t rows, size_t kv_h
         attend(a, &set);
         return;
     }
-    float gathered[QUERY_FLOATS_MAX], sums[QUERY_FLOATS_MAX];
     const size_t query_floats = heads * a->head_dim, out_floats = heads * a->value_dim;
     for (size_t r = 0; r < rows; r++) {
-        memcpy(gathered + r * query_floats, queries + r * a->heads * a->head_dim, query_floats * sizeof *queries);
+        memcpy(arena->queries + r * query_floats, queries + r * a->heads * a->head_dim, query_floats * sizeof *queries);
     }
-    set.queries = gathered;
-    set.out = sums;
+    set.queries = arena->queries;
+    set.out = arena->out;
     attend(a, &set);
     for (size_t r = 0; r < rows; r++) {
-        memcpy(out + r * a->heads * a->value_dim, sums + r * out_floats, out_floats * sizeof *out);
+        memcpy(out + r * a->heads * a->value_dim, arena->out + r * out_floats, out_floats * sizeof *out);
     }
 }
 
@@ -170,11 +228,13 @@ static bool is_same_sequence(const ck_attention_row *one, const ck_attention_row
     return one->key_blocks == other->key_blocks && one->value_blocks == other->value_blocks;
 }
 
-// The rows of one tile and one kv head, in runs of one sequence.
+// The rows of one tile and one kv head, in runs of one sequence. The last rows come first: they see the most tokens of
+// a prompt, and what takes longest is best begun early.
 static void attend_item(void *context, size_t item) {
     const attention *a = context;
     const size_t kv_head = item % a->kv_heads, sharing = a->heads / a->kv_heads;
-    size_t row = item / a->kv_heads * a->tile_rows;
+    const size_t tile = ck_tile_count(a->row_count, a->tile_rows) - 1 - item / a->kv_heads;
+    size_t row = tile * a->tile_rows;
     const size_t end = ck_min_size(row + a->tile_rows, a->row_count);
     while (row < end) {
         size_t rows = 1;
@@ -186,25 +246,31 @@ static void attend_item(void *context, size_t item) {
     }
 }
 
-void ck_attention(ck_pool *pool, ck_float_type type, const float *queries, const ck_attention_row *rows,
+// As many rows as fit together, fewer where some threads would else have nothing to do.
+static size_t tile_rows(const attention *a, size_t threads) {
+    const size_t sharing = a->heads / a->kv_heads, dim = a->head_dim > a->value_dim ? a->head_dim : a->value_dim;
+    size_t rows = ck_min_size(QUERIES_MAX, QUERY_FLOATS_MAX / dim) / sharing;
+    while (rows > TILE_ROWS_MIN && ck_tile_count(a->row_count, rows) * a->kv_heads < threads * ITEMS_PER_THREAD) {
+        rows /= 2;
+    }
+    return rows > 0 ? rows : 1;
+}
+
+size_t ck_attention_scratch_bytes(void) { return sizeof(attention_arena); }
+
+void ck_attention(ck_pool *pool, ck_cache_type type, const float *queries, const ck_attention_row *rows,
                   size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
-                  float *out) {
-    const size_t sharing = heads / kv_heads, dim = head_dim > value_dim ? head_dim : value_dim;
-    const size_t together = ck_min_size(QUERIES_MAX, QUERY_FLOATS_MAX / dim) / sharing;
-    attention a = {ck_kernels_current(), type, queries, rows, row_count, together > 0 ? together : 1,
-                   heads, kv_heads, head_dim, value_dim, scale, out};
+                  float *out, void *scratch) {
+    attention a = {ck_kernels_current(), type,  queries, rows, row_count, 1, heads, kv_heads, head_dim,
+                   value_dim,            scale, out};
     size_t products = 0;
     for (size_t row = 0; row < row_count; row++) {
         products += (rows[row].token_count - rows[row].first_token) * heads * (head_dim + value_dim);
     }
     if (products < POOLED_PRODUCTS_MIN) pool = NULL;
+    a.tile_rows = tile_rows(&a, ck_pool_threads(pool));
+    uint8_t *arena_before = ck_worker_arena;
+    ck_worker_arena = scratch;
     ck_pool_run(pool, ck_tile_count(row_count, a.tile_rows) * kv_heads, attend_item, &a);
-}
-
-void ck_kv_store(ck_float_type type, const float *token, size_t kv_heads, size_t head_dim, uint32_t slot, void *block) {
-    for (size_t head = 0; head < kv_heads; head++) {
-        size_t element = (head * CK_KV_BLOCK_TOKENS + slot) * head_dim;
-        void *to = (uint8_t *)block + element * ck_float_bytes(type);
-        ck_convert_from_f32(type, token + head * head_dim, head_dim, to);
-    }
+    ck_worker_arena = arena_before;
 }

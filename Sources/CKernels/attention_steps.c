@@ -1,4 +1,4 @@
-// The steps of attention in portable C: online softmax and the weighted sum of values.
+// The steps of attention in portable C: scores, online softmax and the weighted sum of values.
 #include "exponential.h"
 #include "kernels.h"
 
@@ -19,24 +19,41 @@ static float softmax_step(float *scores, size_t count, float scale, float *maxim
     return factor;
 }
 
-#define DEFINE_ACCUMULATE(NAME, TYPE, TO_FLOAT)                                                                        \
-    static void NAME(const float *p, const TYPE *values, size_t count, size_t dim, size_t queries,                     \
-                     const float *factors, float *out) {                                                               \
-        for (size_t q = 0; q < queries; q++, p += CK_KV_BLOCK_TOKENS, out += dim) {                                    \
-            for (size_t d = 0; d < dim; d++) out[d] *= factors[q];                                                     \
-            for (size_t t = 0; t < count; t++) {                                                                       \
-                for (size_t d = 0; d < dim; d++) out[d] = fmaf(p[t], TO_FLOAT(values[t * dim + d]), out[d]);           \
-            }                                                                                                          \
-        }                                                                                                              \
+static float score(ck_cache_type type, const void *key, size_t dim, const float *query) {
+    float lanes[CK_LANES] = {0};
+    for (size_t d = 0; d < ck_round_up(dim, CK_LANES); d++) {
+        float k = d < dim ? ck_load_cached(type, key, d) : 0, q = d < dim ? query[d] : 0;
+        lanes[d % CK_LANES] = fmaf(k, q, lanes[d % CK_LANES]);
     }
+    return ck_fold_lanes(lanes);
+}
 
-static inline float itself(float value) { return value; }
+static void attention_scores(ck_cache_type type, const void *keys, size_t count, size_t dim, const float *queries,
+                             size_t query_count, const uint8_t *next, float *scores) {
+    (void)next;
+    for (size_t q = 0; q < query_count; q++, queries += dim, scores += CK_KV_BLOCK_TOKENS) {
+        for (size_t t = 0; t < count; t++) scores[t] = score(type, ck_cached_at(type, keys, t * dim), dim, queries);
+    }
+}
 
-DEFINE_ACCUMULATE(accumulate_f32, float, itself)
-DEFINE_ACCUMULATE(accumulate_f16, uint16_t, ck_float_from_f16)
+static void attention_values(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
+                             size_t query_count, const float *factors, const uint8_t *next, float *out) {
+    (void)next;
+    for (size_t q = 0; q < query_count; q++, p += CK_KV_BLOCK_TOKENS, out += dim) {
+        for (size_t d = 0; d < dim; d++) out[d] *= factors[q];
+        for (size_t t = 0; t < count; t++) {
+            for (size_t d = 0; d < dim; d++) out[d] = fmaf(p[t], ck_load_cached(type, values, t * dim + d), out[d]);
+        }
+    }
+}
+
+static void f32_from_int8(const int8_t *from, size_t count, float *to) {
+    for (size_t i = 0; i < count; i++) to[i] = from[i];
+}
 
 void ck_init_attention_portable(ck_kernels *table) {
     table->softmax_step = softmax_step;
-    table->accumulate_f32 = accumulate_f32;
-    table->accumulate_f16 = accumulate_f16;
+    table->attention_scores = attention_scores;
+    table->attention_values = attention_values;
+    table->f32_from_int8 = f32_from_int8;
 }

@@ -104,6 +104,24 @@ static inline float ck_load_float(ck_float_type type, const void *values, size_t
 
 static inline size_t ck_float_bytes(ck_float_type type) { return type == CK_F32 ? 4 : 2; }
 
+// Bytes of an element of the KV cache.
+static inline size_t ck_cache_bytes(ck_cache_type type) {
+    return type == CK_CACHE_F32 ? 4 : type == CK_CACHE_F16 ? 2 : 1;
+}
+
+// An element of the KV cache, without its scale.
+static inline float ck_load_cached(ck_cache_type type, const void *elements, size_t index) {
+    switch (type) {
+    case CK_CACHE_F16: return ck_float_from_f16(((const uint16_t *)elements)[index]);
+    case CK_CACHE_INT8: return ((const int8_t *)elements)[index];
+    default: return ((const float *)elements)[index];
+    }
+}
+
+static inline const uint8_t *ck_cached_at(ck_cache_type type, const void *elements, size_t index) {
+    return (const uint8_t *)elements + index * ck_cache_bytes(type);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Matrices
 
@@ -249,12 +267,16 @@ typedef struct {
     // − maximum) with the maximum so far; maximum and sum are carried on; the result is what earlier sums are to be
     // multiplied by.
     float (*softmax_step)(float *scores, size_t count, float scale, float *maximum, float *sum);
-    // out[q, d] = factors[q] · out[q, d], then out[q, d] += p[q, t] · values[t, d] for t in order. p is
-    // [queries, CK_KV_BLOCK_TOKENS], values [count, dim], out [queries, dim].
-    void (*accumulate_f32)(const float *p, const float *values, size_t count, size_t dim, size_t queries,
-                           const float *factors, float *out);
-    void (*accumulate_f16)(const float *p, const uint16_t *values, size_t count, size_t dim, size_t queries,
-                           const float *factors, float *out);
+    // The other steps of attention, over cached keys and values without their scales: scores[q, t] =
+    // Σ_d keys[t, d] · queries[q, d] in the canon's lanes, and out[q, d] = factors[q] · out[q, d], then out[q, d] +=
+    // p[q, t] · values[t, d] for t in order. keys and values are [count, dim], queries and out [query_count, dim],
+    // scores and p [query_count, CK_KV_BLOCK_TOKENS]. count · dim elements at `next`, unless NULL, are asked of memory
+    // on the way.
+    void (*attention_scores)(ck_cache_type type, const void *keys, size_t count, size_t dim, const float *queries,
+                             size_t query_count, const uint8_t *next, float *scores);
+    void (*attention_values)(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
+                             size_t query_count, const float *factors, const uint8_t *next, float *out);
+    void (*f32_from_int8)(const int8_t *from, size_t count, float *to);
 } ck_kernels;
 
 // The table in use.

@@ -13,7 +13,7 @@ public final class CacheBlockPool {
     /// Most bytes it takes from the system.
     public let bytesMax: Int
     /// Of cached keys and values.
-    public let type: FloatType
+    public let type: CacheType
     /// Bytes lent.
     public private(set) var usedBytes = 0
     /// Bytes that came back and wait to be lent again.
@@ -23,7 +23,7 @@ public final class CacheBlockPool {
     /// Holders beside the first, of blocks that have more than one.
     private var otherHolders: [UnsafeRawPointer: Int] = [:]
 
-    public init(bytesMax: Int, type: FloatType) {
+    public init(bytesMax: Int, type: CacheType) {
         self.bytesMax = bytesMax
         self.type = type
     }

@@ -107,9 +107,10 @@ public final class ForwardPass {
         window: Int? = nil
     ) throws -> Tensor {
         let attended = try AttentionRows(count: queries.rows, in: compute)
+        let pool = runs[0].cache[layer].pool
         for run in runs {
             let cache = run.cache[layer]
-            precondition(cache.pool.type == compute.precision.cacheType, "caches are kept in the type of the precision")
+            precondition(cache.pool === pool, "sequences of a step have their caches from one pool")
             guard cache.length == run.position else {
                 throw CacheError.positionGap(layer: layer, position: run.position, cached: cache.length)
             }
@@ -120,6 +121,6 @@ public final class ForwardPass {
             }
         }
         return try attended.attend(
-            queries: queries, heads: heads, cache: shape, type: compute.precision.cacheType, scale: scale)
+            queries: queries, heads: heads, cache: shape, type: pool.type, scale: scale)
     }
 }

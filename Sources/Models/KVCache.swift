@@ -26,9 +26,9 @@ public final class KVCache {
     public init(shape: CacheShape, pool: CacheBlockPool) {
         self.shape = shape
         self.pool = pool
-        keyBytes = Self.alignedBytes(shape.heads * shape.keyDimension * CacheBlock.tokens * pool.type.bytes)
+        keyBytes = CacheBlock.bytes(heads: shape.heads, dimension: shape.keyDimension, type: pool.type)
         blockBytes =
-            keyBytes + Self.alignedBytes(shape.heads * shape.valueDimension * CacheBlock.tokens * pool.type.bytes)
+            keyBytes + CacheBlock.bytes(heads: shape.heads, dimension: shape.valueDimension, type: pool.type)
         keys = .allocate(capacity: tableCapacity)
         values = .allocate(capacity: tableCapacity)
     }
@@ -156,9 +156,5 @@ public final class KVCache {
 
     private static func blocks(for tokens: Int) -> Int {
         (tokens + CacheBlock.tokens - 1) / CacheBlock.tokens
-    }
-
-    private static func alignedBytes(_ bytes: Int) -> Int {
-        (bytes + 63) & ~63
     }
 }

@@ -58,7 +58,7 @@ public struct ModelShape: Sendable, Equatable {
     public var layerCount: Int { caches.count }
 
     /// Bytes that a token takes in the caches of all layers.
-    public func cacheBytesPerToken(as type: FloatType) -> Int {
+    public func cacheBytesPerToken(as type: CacheType) -> Int {
         caches.reduce(0) { $0 + $1.bytesPerToken(as: type) }
     }
 }

@@ -41,7 +41,7 @@ public final class LayerRuntime: StepRuntime {
             model.memory?.cacheBytesMax ?? configuration.cacheBytesMax
             ?? max(Int(MemoryInformation.availableBytes() / 2), 64 << 20)
         sessions = SessionStore(
-            model: model, pool: CacheBlockPool(bytesMax: cacheBytesMax, type: compute.precision.cacheType))
+            model: model, pool: CacheBlockPool(bytesMax: cacheBytesMax, type: configuration.cacheType))
         sampler = StepSampler(vocabularySize: model.model.shape.vocabularySize)
         held = Set(model.layers.layers)
     }

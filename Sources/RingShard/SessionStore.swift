@@ -39,7 +39,7 @@ final class SessionStore {
 
     /// Bytes that a token takes in the caches of all layers held here.
     var bytesPerToken: Int {
-        model.layers.layers.reduce(0) { $0 + model.model.shape.caches[$1].bytesPerToken(as: pool.type) }
+        model.cacheBytesPerToken(as: pool.type)
     }
 
     /// The session of a run, which begins now if the run is at its start, or where its parent's tokens end.

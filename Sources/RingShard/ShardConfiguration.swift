@@ -1,5 +1,7 @@
 // How a shard is set up.
 
+public import Tensors
+
 /// What the flags of `ring-shard` say.
 public struct ShardConfiguration: Sendable {
     /// Unique in the ring; for people and logs.
@@ -15,6 +17,8 @@ public struct ShardConfiguration: Sendable {
     public var threads: Int
     /// Float32 throughout, for verification.
     public var exact: Bool
+    /// How keys and values are kept.
+    public var cacheType: CacheType
     /// OpenBLAS for many-row products: faster prompts for float weights, but not the same bits in every cut.
     public var usesOpenBLAS: Bool
     /// Most bytes of keys and values; `nil` for what ``memoryBytesMax`` leaves, or half of the memory that is
@@ -32,7 +36,8 @@ public struct ShardConfiguration: Sendable {
     public init(
         name: String, cluster: String = ShardConfiguration.clusterStandard, modelDirectory: String,
         layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
-        exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil, memoryBytesMax: Int? = nil
+        exact: Bool = false, cacheType: CacheType? = nil, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil,
+        memoryBytesMax: Int? = nil
     ) {
         self.name = name
         self.cluster = cluster
@@ -41,6 +46,7 @@ public struct ShardConfiguration: Sendable {
         self.windowLayers = windowLayers
         self.threads = threads
         self.exact = exact
+        self.cacheType = cacheType ?? (exact ? .f32 : .f16)
         self.usesOpenBLAS = usesOpenBLAS
         self.cacheBytesMax = cacheBytesMax
         self.memoryBytesMax = memoryBytesMax

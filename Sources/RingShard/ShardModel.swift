@@ -1,6 +1,7 @@
 // The part of a model that a shard holds: checked first, then loaded.
 
 public import Models
+import Tensors
 public import Weights
 
 /// Layers, and the embedding and the head where the first and the last layer are among them.
@@ -69,6 +70,11 @@ public final class ShardModel: Sendable {
 
     /// Bytes of weights in memory when the window is full.
     public var weightBytes: Int { store.windowBytesMax + (holdsFirst || holdsLast ? ends.byteCount : 0) }
+
+    /// Bytes of a token's keys and values in all layers held.
+    func cacheBytesPerToken(as type: CacheType) -> Int {
+        layers.layers.reduce(0) { $0 + model.shape.caches[$1].bytesPerToken(as: type) }
+    }
 
     /// Reads the embedding and the head, and the first window's layers.
     /// - Parameter progress: called after each layer that arrives.

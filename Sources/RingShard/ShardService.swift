@@ -72,7 +72,9 @@ public final class ShardService: Service {
         logger.info(
             """
             serving layers \(model.layers) of \(configuration.modelDirectory) on \(listener.address); \
-            \(model.store.windowLayers) of them at a time in memory; \(configuration.threads) threads
+            \(model.store.windowLayers) of them at a time in memory; \(configuration.threads) threads; \
+            \(configuration.cacheType) keys and values, \(model.cacheBytesPerToken(as: configuration.cacheType)) \
+            bytes a token
             """)
         let announcer = announce(listener.address)
         defer { announcer?.stop() }

@@ -7,10 +7,15 @@ public enum CacheBlock {
     /// Tokens in a block.
     public static let tokens = Int(CK_KV_BLOCK_TOKENS)
 
+    /// Bytes of a block of keys (or values); a multiple of 64.
+    public static func bytes(heads: Int, dimension: Int, type: CacheType) -> Int {
+        ck_kv_block_bytes(type.kernelType, heads, dimension)
+    }
+
     /// Writes the keys (or values) of one token, `[heads, dimension]`, into slot 0 ..< ``tokens`` of a block.
-    /// - Parameter type: of the block; float32 or float16.
+    /// - Parameter type: of the block.
     public static func store(
-        _ token: UnsafePointer<Float>, heads: Int, dimension: Int, slot: Int, type: FloatType,
+        _ token: UnsafePointer<Float>, heads: Int, dimension: Int, slot: Int, type: CacheType,
         in block: UnsafeMutableRawPointer
     ) {
         ck_kv_store(type.kernelType, token, heads, dimension, UInt32(slot), block)
@@ -49,16 +54,19 @@ public struct AttentionRows {
     /// Query head h reads the cached head h · shape.heads / heads.
     /// - Returns: `[rows, heads · shape.valueDimension]`.
     public func attend(
-        queries: Tensor, heads: Int, cache shape: CacheShape, type: FloatType, scale: Float
+        queries: Tensor, heads: Int, cache shape: CacheShape, type: CacheType, scale: Float
     ) throws(TensorError) -> Tensor {
         let compute = queries.compute
         precondition(
             queries.rows == count && queries.columns == heads * shape.keyDimension, "a query for each row and head")
         precondition(heads % shape.heads == 0, "query heads share cached heads evenly")
         let output = try Tensor(rows: count, columns: heads * shape.valueDimension, in: compute)
+        let mark = compute.arena.mark()
+        defer { compute.arena.release(to: mark) }
+        let scratch = try compute.arena.allocate(bytes: ck_attention_scratch_bytes())
         ck_attention(
             compute.pool.pool, type.kernelType, queries.elements, rows, count, heads, shape.heads, shape.keyDimension,
-            shape.valueDimension, scale, output.elements)
+            shape.valueDimension, scale, output.elements, scratch)
         return output
     }
 }
@@ -79,7 +87,8 @@ public struct CacheShape: Sendable, Equatable {
     }
 
     /// Bytes of a token's keys and values.
-    public func bytesPerToken(as type: FloatType) -> Int {
-        heads * (keyDimension + valueDimension) * type.bytes
+    public func bytesPerToken(as type: CacheType) -> Int {
+        (CacheBlock.bytes(heads: heads, dimension: keyDimension, type: type)
+            + CacheBlock.bytes(heads: heads, dimension: valueDimension, type: type)) / CacheBlock.tokens
     }
 }

@@ -2,16 +2,15 @@
 
 internal import COpenBLAS
 
-/// How exactly products and caches are kept.
+/// How exactly products are computed.
 public enum Precision: Sendable, Equatable {
-    /// Quantized matrices multiply activations quantized to 8 bits, keys and values are kept in float16. The residual
-    /// stream is float32.
+    /// Quantized matrices multiply activations quantized to 8 bits. The residual stream is float32.
     case standard
     /// Float32 throughout, for verification.
     case exact
 
-    /// Of cached keys and values.
-    public var cacheType: FloatType { self == .exact ? .f32 : .f16 }
+    /// Of cached keys and values, unless another is asked for.
+    public var cacheType: CacheType { self == .exact ? .f32 : .f16 }
 }
 
 /// Who multiplies matrices by many rows.

@@ -34,9 +34,12 @@ final class ServedRing: Sendable {
     private static let startTimeout: Duration = .seconds(600)
 
     /// Starts the shards; ``whenReady()`` waits for them.
-    /// - Parameter cut: the layers of each shard, in ring order.
+    /// - Parameters:
+    ///   - cut: the layers of each shard, in ring order.
+    ///   - flags: more flags of every shard.
     init(
-        model directory: String, cut: [ClosedRange<Int>], threads: Int, limits: SchedulerLimits = SchedulerLimits()
+        model directory: String, cut: [ClosedRange<Int>], threads: Int, flags: [String] = [],
+        limits: SchedulerLimits = SchedulerLimits()
     ) throws {
         var logger = Logger(label: "ring-bench")
         logger.logLevel = .error
@@ -63,7 +66,7 @@ final class ServedRing: Sendable {
         processes = try ports.indices.map { index in
             try ShardProcess(
                 model: directory, port: ports[index], layers: cut[index],
-                next: index + 1 < ports.count ? ports[index + 1] : last, threads: threads)
+                next: index + 1 < ports.count ? ports[index + 1] : last, threads: threads, flags: flags)
         }
         try links.start()
         clock = Task { [coordinator] in try await coordinator.run() }
@@ -112,6 +115,18 @@ final class ServedRing: Sendable {
             timeline.text.append(choice.token)
         }
         return timeline
+    }
+
+    /// How likely each token of a text is after those before it, from the second on: natural logarithms.
+    func logProbabilities(of tokens: [UInt32]) async throws -> [Float] {
+        let events = try coordinator.generate(
+            GenerationRequest(
+                requestID: "text", prompt: tokens, sampling: Sampling(), tokensMax: 0, stopTokens: [],
+                promptLogprobs: 0))
+        for try await event in events {
+            if case .prompt(let choices) = event { return choices.map(\.logprob) }
+        }
+        throw BenchError("the ring ended without the log-probabilities of a text")
     }
 
     /// Generates several at the same time.

@@ -64,6 +64,14 @@ struct RingShardCommand: AsyncParsableCommand {
             """, valueName: "size"))
     var memoryLimit: ByteCount?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Bits of cached keys and values: 16, or 8 for half the memory and faster long contexts. Shards may differ; \
+            answers are the same however the ring is cut when all have the same.
+            """, valueName: "16|8"))
+    var kvBits: CacheBits?
+
     @Flag(help: "Compute in float32 throughout, for verification. All shards of a ring must agree.")
     var exact = false
 
@@ -77,10 +85,14 @@ struct RingShardCommand: AsyncParsableCommand {
         let logger = Daemon.logger("ring-shard", level: logLevel)
         let threads = threads ?? Processors.allowed()
         guard threads >= 1 else { throw ValidationError("--threads is \(threads), but at least one must compute") }
+        guard !exact || kvBits == nil else {
+            throw ValidationError("--exact keeps keys and values in float32; leave --kv-bits out or --exact")
+        }
         let configuration = ShardConfiguration(
             name: name ?? "\(Processors.hostName()):\(port)", cluster: cluster, modelDirectory: model,
             layers: try layers.map { try LayerList(parsing: $0) }, windowLayers: prefetchWindow, threads: threads,
-            exact: exact, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes, memoryBytesMax: memoryLimit?.bytes)
+            exact: exact, cacheType: kvBits?.type, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes,
+            memoryBytesMax: memoryLimit?.bytes)
         let next = try RingAddress(parsing: next)
         let part = try ShardModel(configuration)
         logger.info("loading layers \(part.layers) of \(model)")

@@ -6,7 +6,7 @@ import Testing
 
 /// A sequence's keys and values in blocks of scrambled order, and as plain floats.
 private struct CacheSample {
-    let type: ck_float_type
+    let type: ck_cache_type
     let tokens: Int
     let kvHeads: Int
     let headDim: Int
@@ -20,27 +20,32 @@ private struct CacheSample {
     let valueTable: AlignedBytes
 
     init(
-        _ type: ck_float_type, tokens: Int, kvHeads: Int, headDim: Int, valueDim: Int, random: inout RandomSource
+        _ type: ck_cache_type, tokens: Int, kvHeads: Int, headDim: Int, valueDim: Int, random: inout RandomSource
     ) {
         (self.type, self.tokens, self.kvHeads) = (type, tokens, kvHeads)
         (self.headDim, self.valueDim) = (headDim, valueDim)
         let blockTokens = Int(CK_KV_BLOCK_TOKENS)
         let blocks = (tokens + blockTokens - 1) / blockTokens
-        let elementBytes = type == CK_F32 ? 4 : 2
-        keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: kvHeads * blockTokens * headDim * elementBytes) }
-        valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: kvHeads * blockTokens * valueDim * elementBytes) }
+        keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, headDim)) }
+        valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, valueDim)) }
         keyTable = AlignedBytes(keyBlocks.map { UInt(bitPattern: $0.pointer) })
         valueTable = AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
         for token in 0..<tokens {
-            // Halves of small numerators are stored without rounding.
-            let key = (0..<kvHeads * headDim).map { _ in Float(Int.random(in: -64...64, using: &random)) / 64 }
-            let value = (0..<kvHeads * valueDim).map { _ in Float(Int.random(in: -64...64, using: &random)) / 64 }
+            let key = (0..<kvHeads).flatMap { _ in Self.head(headDim, &random) }
+            let value = (0..<kvHeads).flatMap { _ in Self.head(valueDim, &random) }
             let slot = UInt32(token % blockTokens)
             ck_kv_store(type, key, kvHeads, headDim, slot, keyBlocks[token / blockTokens].pointer)
             ck_kv_store(type, value, kvHeads, valueDim, slot, valueBlocks[token / blockTokens].pointer)
             keys += key
             values += value
         }
+    }
+
+    /// Multiples of 1/128 up to 127/128, which each type stores without rounding.
+    private static func head(_ dim: Int, _ random: inout RandomSource) -> [Float] {
+        var head = (0..<dim).map { _ in Float(Int.random(in: -127...127, using: &random)) / 128 }
+        head[Int.random(in: 0..<dim, using: &random)] = Bool.random(using: &random) ? 127 / 128 : -127 / 128
+        return head
     }
 
     func row(_ first: Int, _ count: Int) -> ck_attention_row {
@@ -79,6 +84,8 @@ extension KernelTests {
             var testDescription: String { "\(heads) heads on \(kvHeads), \(headDim) × \(valueDim)" }
         }
 
+        static let types = [CK_CACHE_F32, CK_CACHE_F16, CK_CACHE_INT8]
+
         static let shapes = [
             Shape(heads: 1, kvHeads: 1, headDim: 1, valueDim: 1),
             Shape(heads: 4, kvHeads: 2, headDim: 32, valueDim: 32),
@@ -92,14 +99,15 @@ extension KernelTests {
             _ cache: CacheSample, _ queries: [Float], _ rows: [ck_attention_row], _ shape: Shape, pool: OpaquePointer?
         ) -> [Float] {
             var out = [Float](repeating: .nan, count: rows.count * shape.heads * shape.valueDim)
+            let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
             ck_attention(
                 pool, cache.type, queries, rows, rows.count, shape.heads, shape.kvHeads, shape.headDim,
-                shape.valueDim, 1 / Float(shape.headDim).squareRoot(), &out)
+                shape.valueDim, 1 / Float(shape.headDim).squareRoot(), &out, scratch.pointer)
             return out
         }
 
-        @Test(arguments: [CK_F32, CK_F16], shapes)
-        func attentionIsRight(type: ck_float_type, shape: Shape) {
+        @Test(arguments: types, shapes)
+        func attentionIsRight(type: ck_cache_type, shape: Shape) {
             var random = RandomSource(seed: 1)
             let cache = CacheSample(
                 type, tokens: 200, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
@@ -122,7 +130,7 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: [CK_F32, CK_F16], shapes) func attentionIsTheSameEverywhere(type: ck_float_type, shape: Shape)
+        @Test(arguments: types, shapes) func attentionIsTheSameEverywhere(type: ck_cache_type, shape: Shape)
         {
             var random = RandomSource(seed: 2)
             let cache = CacheSample(
@@ -136,10 +144,10 @@ extension KernelTests {
             expectSameEverywhere("\(shape)") { pool in attend(cache, queries, rows, shape, pool: pool) }
         }
 
-        @Test(arguments: shapes) func aRowIsTheSameAloneAndAmongMany(shape: Shape) {
+        @Test(arguments: types, shapes) func aRowIsTheSameAloneAndAmongMany(type: ck_cache_type, shape: Shape) {
             var random = RandomSource(seed: 3)
             let cache = CacheSample(
-                CK_F16, tokens: 150, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
+                type, tokens: 150, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
                 random: &random)
             let rows = (50..<90).map { cache.row(0, $0) }
             let perRow = shape.heads * shape.headDim
@@ -172,15 +180,52 @@ extension KernelTests {
             keys.pointer.assumingMemoryBound(to: Float.self)[1] = 1
             expectSameEverywhere("exp") { pool in
                 var out = [Float](repeating: .nan, count: queries.count)
+                let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
                 ck_attention(
-                    pool, CK_F32, queries, [ck_attention_row](repeating: row, count: queries.count), queries.count,
-                    shape.heads, 1, 1, 1, 1, &out)
+                    pool, CK_CACHE_F32, queries, [ck_attention_row](repeating: row, count: queries.count), queries.count,
+                    shape.heads, 1, 1, 1, 1, &out, scratch.pointer)
                 for (query, value) in zip(queries, out) {
                     let e = Glibc.exp(Double(query))
                     expectClose(value, e / (1 + e), 3.5e-7)
                 }
                 return out
             }
+        }
+
+        /// Through attention to a single token, whose weight is 1: what was stored comes back.
+        private func stored(_ values: [Float]) -> [Float] {
+            let shape = Shape(heads: 1, kvHeads: 1, headDim: 1, valueDim: values.count)
+            let keys = AlignedBytes(count: ck_kv_block_bytes(CK_CACHE_INT8, 1, 1))
+            let block = AlignedBytes(count: ck_kv_block_bytes(CK_CACHE_INT8, 1, values.count))
+            ck_kv_store(CK_CACHE_INT8, [1], 1, 1, 0, keys.pointer)
+            ck_kv_store(CK_CACHE_INT8, values, 1, values.count, 0, block.pointer)
+            let tables = [keys, block].map { AlignedBytes([UInt(bitPattern: $0.pointer)]) }
+            let row = ck_attention_row(
+                key_blocks: tables[0].pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+                value_blocks: tables[1].pointer.assumingMemoryBound(to: UnsafeRawPointer?.self),
+                first_token: 0, token_count: 1)
+            var out = [Float](repeating: 0, count: values.count)
+            let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
+            ck_attention(
+                nil, CK_CACHE_INT8, [1], [row], 1, shape.heads, 1, 1, values.count, 1, &out, scratch.pointer)
+            return out
+        }
+
+        @Test(arguments: [1e-20, 0.01, 1, 300, 1e20] as [Float]) func eightBitsAreWithinHalfAStep(size: Float) {
+            var random = RandomSource(seed: 5)
+            let values = random.floats(200).map { $0 * size }
+            let step = values.map(abs).max()! / 127
+            for (value, read) in zip(values, stored(values)) {
+                #expect(abs(read - value) <= step * 0.50001)
+            }
+        }
+
+        @Test(arguments: [Float.nan, .infinity, -.infinity]) func whatIsNotANumberShowsInEightBits(value: Float) {
+            for read in stored([1, value, 2]) { #expect(read.isNaN) }
+        }
+
+        @Test func zerosStayZerosInEightBits() {
+            #expect(stored([0, 0, -0.0]) == [0, 0, 0])
         }
     }
 }

@@ -56,12 +56,13 @@ extension KernelTests {
             }
         }
 
-        @Test func attention() {
+        private func attention(_ type: ck_cache_type) -> () -> [Float] {
             var random = RandomSource(seed: 4)
-            let keys = AlignedBytes(count: 4 * 64 * 48), values = AlignedBytes(count: 4 * 64 * 48)
+            let keys = AlignedBytes(count: ck_kv_block_bytes(type, 1, 48))
+            let values = AlignedBytes(count: ck_kv_block_bytes(type, 1, 48))
             for slot in 0..<64 {
-                ck_kv_store(CK_F32, random.floats(48), 1, 48, UInt32(slot), keys.pointer)
-                ck_kv_store(CK_F32, random.floats(48), 1, 48, UInt32(slot), values.pointer)
+                ck_kv_store(type, random.floats(48), 1, 48, UInt32(slot), keys.pointer)
+                ck_kv_store(type, random.floats(48), 1, 48, UInt32(slot), values.pointer)
             }
             let tables = [keys, values].map { AlignedBytes([UInt(bitPattern: $0.pointer)]) }
             let rows = (40...64).map {
@@ -71,11 +72,17 @@ extension KernelTests {
                     first_token: 3, token_count: $0)
             }
             let queries = random.floats(rows.count * 3 * 48)
-            expect(0x407c_49d8_4e2e_95f5) {
+            return {
                 var out = [Float](repeating: 0, count: queries.count)
-                ck_attention(nil, CK_F32, queries, rows, rows.count, 3, 1, 48, 48, 0.2, &out)
+                let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
+                ck_attention(nil, type, queries, rows, rows.count, 3, 1, 48, 48, 0.2, &out, scratch.pointer)
                 return out
             }
+        }
+
+        @Test func attention() {
+            expect(0x407c_49d8_4e2e_95f5, attention(CK_CACHE_F32))
+            expect(0xf104_9e67_5b69_e668, attention(CK_CACHE_INT8))
         }
     }
 }

@@ -4,7 +4,7 @@ import CKernels
 import Testing
 
 /// All tests of kernels. Serialized, since the instruction set in use is one for the whole process.
-@Suite(.serialized) enum KernelTests {
+@Suite(.serialized, KeepsMemory()) enum KernelTests {
     static let portable = CK_ISA_PORTABLE
 
     /// What this processor can run, portable C first.

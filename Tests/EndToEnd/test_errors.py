@@ -90,6 +90,8 @@ def test_busy_port(tiny_model):
         (["-l", "x"], "layer list"),
         (["--prefetch-window", "0"], "prefetch-window"),
         (["--threads", "0"], "threads"),
+        (["--kv-bits", "4"], "kv-bits"),
+        (["--exact", "--kv-bits", "8"], "float32"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -1,6 +1,7 @@
 """The same answer however the ring is cut, windowed, threaded or shared: identical tokens and identical log-probabilities."""
 
 import concurrent.futures
+import json
 import random
 
 import pytest
@@ -78,6 +79,20 @@ def test_bfloat16_weights_in_two_rounds_with_a_window(flags, start_ring, tiny_mo
 
     ring = start_ring(["0-1,4-5", "2-3"], model=tiny_model, shard_flags=[*flags, "--prefetch-window", "2"])
     assert answers(ring) == expected(Ring, tiny_model, flags)
+
+
+def test_an_eight_bit_cache_in_two_rounds_with_a_window(start_ring, tiny_quantized_model, expected):
+    from ring import Ring
+
+    flags = ["--kv-bits", "8"]
+    ring = start_ring(["0-1,4-5", "2-3"], model=tiny_quantized_model, shard_flags=[*flags, "--prefetch-window", "2"])
+    eight = answers(ring)
+    assert eight == expected(Ring, tiny_quantized_model, flags)
+    assert eight != expected(Ring, tiny_quantized_model, [])
+    config = json.loads((tiny_quantized_model / "config.json").read_text())
+    token = 2 * config["num_key_value_heads"] * (config["head_dim"] + 4)
+    assert [shard["cache_bytes_per_token"] for shard in ring.health().json["shards"]] == [4 * token, 2 * token]
+    assert "int8 keys and values" in ring.shards[0].log
 
 
 def test_activations_in_bfloat16_are_the_same_in_every_cut(start_ring, tiny_model):

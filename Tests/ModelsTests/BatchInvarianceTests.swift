@@ -23,6 +23,17 @@ import Testing
         }
     }
 
+    @Test(arguments: checkpoints) func eightBitCachesAreTheSameInAnyChunk(_ checkpoint: TestCheckpoint) throws {
+        let loaded = try LoadedModel(directory: checkpoint.directory)
+        let bench = try Bench(loaded, .standard, threads: 2, cacheType: .int8)
+        let whole = try bench.logits(Self.tokens, chunk: Self.tokens.count)
+
+        for chunk in [1, 7] { #expect(try bench.logits(Self.tokens, chunk: chunk) == whole, "\(chunk) tokens a step") }
+        // They are in use: the first token attends to itself alone, the others to rounded keys.
+        let sixteen = try Bench(loaded, .standard).logits(Self.tokens, chunk: Self.tokens.count)
+        #expect(sixteen != whole)
+    }
+
     @Test(arguments: checkpoints, [Precision.exact, .standard])
     func otherSequencesInTheStepChangeNothing(_ checkpoint: TestCheckpoint, _ precision: Precision) throws {
         let bench = try Bench(LoadedModel(directory: checkpoint.directory), precision, threads: 2)

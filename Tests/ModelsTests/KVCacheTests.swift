@@ -46,6 +46,17 @@ import Testing
         #expect(bench.pool.spareBytes == 3 * CacheBlock.tokens * tokenBytes)
     }
 
+    @Test func eightBitsTakeAByteAColumnAndAScaleAHead() throws {
+        let loaded = try LoadedModel(directory: TestCheckpoint.own[1].directory)
+        let bench = try Bench(loaded, .standard, cacheType: .int8)
+        let cache = bench.makeCache()
+        #expect(cache.byteCount == 0)
+        _ = try bench.logits(Self.tokens, chunk: 150, cache: cache)
+        // 2 layers · (keys + values) · 2 heads · (32 columns + a float32)
+        #expect(loaded.model.shape.cacheBytesPerToken(as: .int8) == 2 * 2 * 2 * (32 + 4))
+        #expect(cache.byteCount == 3 * CacheBlock.tokens * 2 * 2 * 2 * (32 + 4))
+    }
+
     @Test func aCacheThatGoesGivesItsBlocksBack() throws {
         let bench = try bench(.exact)
         _ = try bench.logits(Self.tokens, chunk: 150)

@@ -35,13 +35,14 @@ struct Bench {
 
     init(
         _ loaded: LoadedModel, _ precision: Precision, threads: Int = 1,
-        manyRowProducts: ManyRowProducts = .batchInvariant, cacheBytesMax: Int = 64 << 20
+        manyRowProducts: ManyRowProducts = .batchInvariant, cacheBytesMax: Int = 64 << 20,
+        cacheType: CacheType? = nil
     ) throws {
         self.loaded = loaded
         compute = Compute(
             pool: try WorkerPool(threads: threads), precision: precision, manyRowProducts: manyRowProducts,
             arenaBytesMax: 256 << 20)
-        pool = CacheBlockPool(bytesMax: cacheBytesMax, type: precision.cacheType)
+        pool = CacheBlockPool(bytesMax: cacheBytesMax, type: cacheType ?? precision.cacheType)
     }
 
     func makeCache() -> SequenceCache {

@@ -157,18 +157,29 @@ void ck_convert_from_f32(ck_float_type type, const float *from, size_t count, vo
 void ck_convert_to_f32(ck_float_type type, const void *from, size_t count, float *to);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Attention over a paged cache (attention.c)
+// Attention over a paged cache (attention.c, kv_cache.c)
+
+// How keys and values are kept.
+typedef enum {
+    CK_CACHE_F32 = 0,
+    CK_CACHE_F16 = 1,
+    // 8 bits, −127 … 127, with one float32 scale for each token and head: largest magnitude / 127.
+    CK_CACHE_INT8 = 2,
+} ck_cache_type;
 
 // Tokens in a block of the KV cache. 64 rows of a head fit the first-level cache at head dimension 128 in f16 (16 KiB).
 #define CK_KV_BLOCK_TOKENS 64
 
+// Bytes of a block of keys (or values): elements [kv_heads, CK_KV_BLOCK_TOKENS, head_dim], then, of CK_CACHE_INT8, the
+// scales [kv_heads, CK_KV_BLOCK_TOKENS]. A multiple of 64.
+size_t ck_kv_block_bytes(ck_cache_type type, size_t kv_heads, size_t head_dim);
+
 // Writes one token's keys (or values) [kv_heads, head_dim] float32 into slot `slot` (0 ..< CK_KV_BLOCK_TOKENS) of a
-// block [kv_heads, CK_KV_BLOCK_TOKENS, head_dim] of `type` (CK_F32 or CK_F16).
-void ck_kv_store(ck_float_type type, const float *token, size_t kv_heads, size_t head_dim, uint32_t slot, void *block);
+// block, which is 4-byte aligned. With CK_CACHE_INT8 a head that holds an infinity or a NaN reads back as NaNs.
+void ck_kv_store(ck_cache_type type, const float *token, size_t kv_heads, size_t head_dim, uint32_t slot, void *block);
 
 // What one row attends to: tokens first_token ..< token_count of its sequence, its own included, through tables of
-// block pointers (token t lies in block t / CK_KV_BLOCK_TOKENS). Each block is [kv_heads, CK_KV_BLOCK_TOKENS,
-// head_dim].
+// block pointers (token t lies in block t / CK_KV_BLOCK_TOKENS).
 typedef struct {
     const void *const *key_blocks;
     const void *const *value_blocks;
@@ -176,13 +187,16 @@ typedef struct {
     uint32_t token_count;  // > first_token
 } ck_attention_row;
 
+// Bytes of working memory of ck_attention's caller; a pool's threads have their own.
+size_t ck_attention_scratch_bytes(void);
+
 // out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block
 // by block with an online softmax, so memory does not grow with the context. queries is [rows, heads, head_dim], out
-// [rows, heads, value_dim]; heads is a multiple of kv_heads. Value blocks are [kv_heads, CK_KV_BLOCK_TOKENS,
-// value_dim]; `type` is CK_F32 or CK_F16.
-void ck_attention(ck_pool *pool, ck_float_type type, const float *queries, const ck_attention_row *rows,
+// [rows, heads, value_dim]; heads is a multiple of kv_heads. Blocks of values have value_dim columns. scratch is
+// ck_attention_scratch_bytes(), 64-byte aligned.
+void ck_attention(ck_pool *pool, ck_cache_type type, const float *queries, const ck_attention_row *rows,
                   size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
-                  float *out);
+                  float *out, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,8 @@ import Wire
     ) throws -> Scheduler {
         var limits = limits
         limits.speculation = mode
+        // What ends is forgotten.
+        limits.prefixesMax = 0
         var scheduler = Scheduler(limits: limits)
         var policy = try EngineFixtures.policy(shards, limits: limits)
         change(&policy)

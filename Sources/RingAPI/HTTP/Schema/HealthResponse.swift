@@ -51,6 +51,8 @@ struct HealthResponse: Encodable, Sendable {
         var weightBytes: UInt64
         var cacheBytes: UInt64
         var cacheBytesMax: UInt64
+        /// Of keys and values, in all its layers.
+        var cacheBytesPerToken: UInt64
         var residentBytes: UInt64
         var sequences: UInt32
         var pass: Pass
@@ -97,6 +99,7 @@ extension HealthResponse.Shard {
         weightBytes = shard.weightBytes
         cacheBytes = shard.cacheBytes
         cacheBytesMax = shard.cacheBytesMax
+        cacheBytesPerToken = shard.cacheBytesPerToken
         residentBytes = shard.residentBytes
         sequences = shard.sequences
         pass = HealthResponse.Pass(
