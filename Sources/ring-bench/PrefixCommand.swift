@@ -19,10 +19,10 @@ struct PrefixCommand: AsyncParsableCommand {
     var history = 2000
 
     @Option(help: ArgumentHelp("Tokens of the first turn's answer.", valueName: "count"))
-    var answer = 16
+    var answer = 8
 
     @Option(help: ArgumentHelp("Tokens that the second turn adds.", valueName: "count"))
-    var turn = 32
+    var turn = 24
 
     @Option(help: ArgumentHelp("Shards of each ring.", valueName: "count"))
     var shards = 1
