@@ -42,7 +42,7 @@ extension MemoryDemands {
         _ configuration: ShardConfiguration
     ) {
         let shape = model.shape
-        let cacheType = (configuration.exact ? Precision.exact : .standard).cacheType
+        let cacheType = configuration.cacheType
         self.init(
             layers: "\(layers)", endsBytes: ends.map { WeightSlab.memoryBytes($0.byteCount) } ?? 0,
             windowBytes: (1...plans.count).map {

@@ -33,7 +33,6 @@ struct SequenceState {
     /// Guesses what comes next; `nil` where nobody wants guesses.
     private(set) var drafter: Drafter?
 
-    private var parentID: UInt64?
     private var promptChoices: [TokenChoice] = []
     private var isPromptReported = false
 
