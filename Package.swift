@@ -66,7 +66,7 @@ let package = Package(
 
         // Plumbing
         module("RingTransport", ["CLinux", "Wire", logging]),
-        module("Weights", ["CKernels", "CXXHash"]),
+        module("Weights", ["CKernels", "CLinux", "CXXHash"]),
         module("Sampling", ["CKernels"]),
         module("Discovery", ["CAvahi", logging]),
 

@@ -11,7 +11,7 @@ public final class ShardModel: Sendable {
     let store: LayerStore<any DecoderLayer>
 
     private let ends: LayerPlan
-    private let reader: BufferedTensorReader
+    private let reader: FileTensorReader
     let holdsFirst: Bool
     let holdsLast: Bool
 
@@ -41,7 +41,8 @@ public final class ShardModel: Sendable {
         self.layers = layers
         fingerprint = try checkpoint.fingerprint()
         ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
-        reader = BufferedTensorReader(checkpoint, dropsPageCache: window < layers.layers.count)
+        reader = FileTensorReader(
+            checkpoint, caching: window < layers.layers.count ? .untouched : .filled)
         var plans: [Int: LayerPlan] = [:]
         for layer in layers.layers { plans[layer] = model.layerPlan(layer, of: checkpoint) }
         store = try LayerStore(plans: plans, windowLayers: window, reader: reader) { try model.makeLayer($0, $1) }

@@ -16,12 +16,8 @@ extension LayerWeights {
                 "\(plan.namePrefix) needs \(plan.byteCount) bytes of memory, the slab has \(slab.byteCount)")
         }
         let base = slab.baseAddress
-        let pieces = plan.placements.map {
-            ReadPiece(
-                tensorName: $0.entry.name, fileIndex: $0.entry.fileIndex, fileOffset: $0.entry.byteOffset,
-                byteCount: $0.entry.byteCount, destination: base + $0.readOffset)
-        }
-        let bytesRead = try reader.read(pieces)
+        let bytesRead = try reader.read(
+            plan.runs.map { ReadRun(tensors: $0.tensors, destination: base + $0.slabOffset) })
         for placement in plan.placements where placement.isWidened {
             let type = placement.entry.elementType == .f16 ? CK_F16 : CK_BF16
             let destination = (base + placement.slabOffset).bindMemory(

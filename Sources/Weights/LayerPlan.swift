@@ -5,6 +5,9 @@
 ///
 /// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) are widened to float32 on loading, so that
 /// model code takes them as they are and building a layer reads no data. Everything else stays as it is stored.
+///
+/// What follows each other in a file does so in the slab, at the same place in its block of 4096 bytes, so that whole
+/// blocks can come directly from the disk.
 public struct LayerPlan: Sendable {
     /// Removed from the names of tensors; errors show the full name.
     public let namePrefix: String
@@ -15,8 +18,8 @@ public struct LayerPlan: Sendable {
     /// Bytes that are read from disk.
     public let storedByteCount: Int
 
-    /// Every tensor starts at a multiple of this: a cache line, and the widest vector register.
-    static let alignment = 64
+    /// Every tensor starts at a multiple of this.
+    static let alignment = ReadRun.alignment
     /// Kernels read whole vectors, so as far as this past a tensor's end.
     static let overreadBytes = 64
 
@@ -28,12 +31,20 @@ public struct LayerPlan: Sendable {
         let elementType: ElementType
         /// Of its first byte in the slab.
         let slabOffset: Int
-        /// Where its stored bytes are read to; other than `slabOffset` when it is widened.
+        /// Of its stored bytes in the slab; other than `slabOffset` when it is widened.
         let readOffset: Int
 
         var isWidened: Bool { elementType != entry.elementType }
     }
     let placements: [Placement]
+
+    /// Tensors that follow each other in a file, are moved by the same shift, and so are read in one go.
+    struct Run: Sendable {
+        var tensors: [TensorEntry]
+        /// Of the first byte in the slab, as ``ReadRun/destination`` asks for it.
+        let slabOffset: Int
+    }
+    let runs: [Run]
 
     /// The tensors of one layer.
     /// - Parameter prefix: what their names begin with, final dot included: `model.layers.3.`
@@ -50,34 +61,64 @@ public struct LayerPlan: Sendable {
     }
 
     init(entries: [TensorEntry], namePrefix: String) {
-        func aligned(_ offset: Int) -> Int { (offset + Self.alignment - 1) / Self.alignment * Self.alignment }
+        func aligned(_ offset: Int, to multiple: Int = Self.alignment) -> Int {
+            (offset + multiple - 1) / multiple * multiple
+        }
         let entries = entries.sorted { ($0.fileIndex, $0.byteOffset, $0.name) < ($1.fileIndex, $1.byteOffset, $1.name) }
-        func isWidened(_ entry: TensorEntry) -> Bool {
-            entry.shape.count == 1 && (entry.elementType == .f16 || entry.elementType == .bf16)
+        // First all tensors as they are stored, then room for those that are widened.
+        let (runs, runsEnd) = Self.runs(of: entries)
+        var readOffsets: [String: Int] = [:]
+        for run in runs {
+            for tensor in run.tensors {
+                readOffsets[tensor.name] = run.slabOffset + Int(tensor.byteOffset - run.tensors[0].byteOffset)
+            }
         }
-        // First all tensors in the order they are read, then room for the stored bytes of those that are widened.
-        var end = 0
-        let slabOffsets = entries.map { entry in
-            let offset = aligned(end)
-            end = offset + (isWidened(entry) ? entry.byteCount * 2 : entry.byteCount)
-            return offset
-        }
-        end = aligned(end + Self.overreadBytes)
+        var end = runsEnd
         var placements: [Placement] = []
-        for (entry, slabOffset) in zip(entries, slabOffsets) {
-            let widened = isWidened(entry)
+        for entry in entries {
+            let widened = entry.shape.count == 1 && (entry.elementType == .f16 || entry.elementType == .bf16)
             let name =
                 entry.name.hasPrefix(namePrefix)
                 ? String(decoding: entry.name.utf8.dropFirst(namePrefix.utf8.count), as: UTF8.self) : entry.name
+            // Nothing is read for a tensor without elements, and it may lie anywhere.
+            let readOffset = readOffsets[entry.name] ?? 0
             placements.append(
                 Placement(
-                    entry: entry, name: name, elementType: widened ? .f32 : entry.elementType, slabOffset: slabOffset,
-                    readOffset: widened ? end : slabOffset))
-            if widened { end = aligned(end + entry.byteCount) }
+                    entry: entry, name: name, elementType: widened ? .f32 : entry.elementType,
+                    slabOffset: widened ? end : readOffset, readOffset: readOffset))
+            if widened { end = aligned(end + entry.byteCount * 2) }
         }
+        self.runs = runs
         self.namePrefix = namePrefix
         self.placements = placements
-        self.byteCount = end
+        self.byteCount = aligned(end + Self.overreadBytes)
         self.storedByteCount = entries.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// Places tensors, in the order of the files, in whole blocks.
+    /// - Returns: the runs and the end of the last one's blocks.
+    private static func runs(of entries: [TensorEntry]) -> (runs: [Run], end: Int) {
+        let block = ReadRun.blockBytes
+        var runs: [Run] = []
+        var end = 0
+        for entry in entries where entry.byteCount > 0 {
+            if let first = runs.last?.tensors.first, let last = runs.last?.tensors.last,
+                last.fileIndex == entry.fileIndex, last.byteOffset + UInt64(last.byteCount) == entry.byteOffset,
+                (entry.byteOffset - first.byteOffset) % UInt64(Self.alignment) == 0
+            {
+                runs[runs.count - 1].tensors.append(entry)
+            } else {
+                // What lies between is another run's, or nobody's.
+                runs.append(
+                    Run(
+                        tensors: [entry],
+                        slabOffset: end + ReadRun.destinationOffset(ofFileOffset: entry.byteOffset)))
+            }
+            let begin = Int(runs[runs.count - 1].tensors[0].byteOffset) / block * block
+            let blocks = (Int(entry.byteOffset) + entry.byteCount - begin + block - 1) / block * block
+            let slabOffset = runs[runs.count - 1].slabOffset
+            end = slabOffset / block * block + blocks
+        }
+        return (runs, end)
     }
 }

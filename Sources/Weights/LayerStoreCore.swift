@@ -1,10 +1,10 @@
-// What a layer store and its loading thread share.
+// What a layer store and its loading threads share.
 
 internal import Glibc
 internal import Synchronization
 
-/// The state of a ``LayerStore``. Separate from it so that the thread keeps this alive and not the store, whose end
-/// stops the thread.
+/// The state of a ``LayerStore``. Separate from it so that the threads keep this alive and not the store, whose end
+/// stops them.
 final class LayerStoreCore<Layer: Sendable>: Sendable {
     private struct State {
         enum Phase { case idle, running, closed }
@@ -19,7 +19,7 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
         /// The latest failure of each layer, with the number of loads that had ended before it.
         var failures: [Int: (loadsEnded: Int, error: any Error)] = [:]
         var loadsEnded = 0
-        var thread: BackgroundThread?
+        var threads: [BackgroundThread] = []
     }
 
     let windowBytesMax: Int
@@ -32,6 +32,8 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
     /// Once every layer is in memory to stay: all of them, so that compute takes no lock.
     private let settled = AtomicLazyReference<SettledLayers>()
     private let isClosed = Atomic(false)
+    /// Layers loaded at the same time: the requests for one follow those for the other to the disk without a pause.
+    private static var loadsMax: Int { 2 }
 
     private final class SettledLayers: Sendable {
         let layers: [Int: Layer]
@@ -126,7 +128,9 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
     func start() throws {
         try monitor.withLock { state in
             guard state.phase == .idle else { return try Self.checkRunning(state.phase) }
-            state.thread = try BackgroundThread { self.loadUntilClosed() }
+            for _ in 0..<min(Self.loadsMax, windowLayers) {
+                state.threads.append(try BackgroundThread { self.loadUntilClosed() })
+            }
             state.phase = .running
         }
     }
@@ -154,13 +158,13 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
 
     func close() {
         isClosed.store(true, ordering: .relaxed)
-        let thread = monitor.withLock { state in
+        let threads = monitor.withLock { state in
             state.phase = .closed
-            defer { state.thread = nil }
-            return state.thread
+            defer { state.threads = [] }
+            return state.threads
         }
         monitor.wakeAll()
-        thread?.join()
+        for thread in threads { thread.join() }
     }
 
     private static func checkRunning(_ phase: State.Phase) throws {
@@ -171,7 +175,7 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
         }
     }
 
-    // MARK: - The loading thread
+    // MARK: - The loading threads
 
     private func wakeLoaderIfNeeded(_ window: LayerWindow) {
         if window.wantsLoad { monitor.wakeAll() }

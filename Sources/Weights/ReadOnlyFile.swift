@@ -1,5 +1,6 @@
 // An open file that is only read.
 
+internal import CLinux
 internal import Glibc
 
 /// One descriptor, closed when the last reference goes.
@@ -11,10 +12,22 @@ final class ReadOnlyFile: Sendable {
     /// Size when it was opened.
     let byteCount: UInt64
 
-    init(path: String) throws(CheckpointError) {
+    convenience init(path: String) throws(CheckpointError) { try self.init(path: path, flags: 0) }
+
+    /// A file whose reads go past the page cache; `nil` where the file system has none.
+    static func directly(_ path: String) -> ReadOnlyFile? {
+        guard let file = try? ReadOnlyFile(path: path, flags: clinux_o_direct()) else { return nil }
+        // Some file systems open the file and then refuse to read.
+        var block: UnsafeMutableRawPointer?
+        guard posix_memalign(&block, ReadRun.blockBytes, ReadRun.blockBytes) == 0, let block else { return nil }
+        defer { free(block) }
+        return pread(file.descriptor, block, ReadRun.blockBytes, 0) < 0 ? nil : file
+    }
+
+    private init(path: String, flags: Int32) throws(CheckpointError) {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         // O_NONBLOCK: opening a named pipe must not wait for a writer; it changes nothing for ordinary files.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
         guard descriptor >= 0 else {
             let code = errno
             throw CheckpointError(
@@ -41,6 +54,18 @@ final class ReadOnlyFile: Sendable {
     /// Tells the kernel that reads will be few and scattered, so that each does not fetch its neighbourhood.
     func expectScatteredReads() {
         _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM)
+    }
+
+    /// Whether the page cache holds all of `range`. `false` where the kernel (before 6.5) does not say.
+    func isCached(_ range: Range<UInt64>) -> Bool {
+        let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        let pages = (range.upperBound + pageBytes - 1) / pageBytes - range.lowerBound / pageBytes
+        return clinux_cached_pages(descriptor, range.lowerBound, UInt64(range.count)) >= Int64(pages)
+    }
+
+    /// Tells the page cache that `range` will not be read again.
+    func dropCached(_ range: Range<UInt64>) {
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
     }
 
     /// `count` bytes from `offset`, or fewer where the file ends.

@@ -1,33 +1,65 @@
 // How bytes of tensors come from storage into memory.
 
-/// A stretch of a file that is to be read to one place in memory.
-public struct ReadPiece {
-    /// Full name, for errors.
-    public let tensorName: String
-    /// Index into ``Checkpoint/files``.
-    public let fileIndex: Int
-    /// Of the first byte, from the start of the file.
-    public let fileOffset: UInt64
-    public let byteCount: Int
-    /// Room for ``byteCount`` bytes.
+internal import Glibc
+
+/// Tensors that follow each other in a file, and where in memory they go.
+///
+/// Unchecked: nobody else reads or writes the memory until it has been read.
+public struct ReadRun: @unchecked Sendable {
+    /// At least one, each beginning where the one before ends.
+    public let tensors: [TensorEntry]
+    /// Where the first byte goes, 64-byte aligned. The memory is laid out so that whole blocks of the file can be read
+    /// into it: see ``blockAddress``.
     public let destination: UnsafeMutableRawPointer
 
-    public init(
-        tensorName: String, fileIndex: Int, fileOffset: UInt64, byteCount: Int, destination: UnsafeMutableRawPointer
-    ) {
-        self.tensorName = tensorName
-        self.fileIndex = fileIndex
-        self.fileOffset = fileOffset
-        self.byteCount = byteCount
+    /// Reading directly from a disk needs offsets, addresses and lengths that are multiples of this: the sectors of
+    /// disks have 512 or 4096 bytes.
+    static let blockBytes = 4096
+    /// Every tensor starts at a multiple of this in memory: a cache line, and the widest vector register.
+    static let alignment = 64
+
+    /// - Parameters:
+    ///   - destination: the place of the first byte in memory that is the run's own in whole blocks, at
+    ///     ``destinationOffset(ofFileOffset:)`` in the first of them.
+    init(tensors: [TensorEntry], destination: UnsafeMutableRawPointer) {
+        self.tensors = tensors
         self.destination = destination
+    }
+
+    /// Index into ``Checkpoint/files``.
+    public var fileIndex: Int { tensors[0].fileIndex }
+    /// Of the first byte, from the start of the file.
+    public var fileOffset: UInt64 { tensors[0].byteOffset }
+    public var byteCount: Int { Int(fileEnd - fileOffset) }
+
+    var fileEnd: UInt64 {
+        let last = tensors[tensors.count - 1]
+        return last.byteOffset + UInt64(last.byteCount)
+    }
+
+    /// In a file, tensors begin anywhere. Bytes that come directly from the disk keep their place in the block, so they
+    /// lie `shift` too far behind the next aligned place before them, and are moved there.
+    var shift: Int { Int(fileOffset % UInt64(Self.alignment)) }
+
+    /// Where the block of the file goes that holds the first byte.
+    var blockAddress: UnsafeMutableRawPointer { destination - Self.destinationOffset(ofFileOffset: fileOffset) }
+
+    /// Where in its block the destination of the byte at `offset` lies.
+    static func destinationOffset(ofFileOffset offset: UInt64) -> Int {
+        Int(offset % UInt64(blockBytes)) / alignment * alignment
+    }
+
+    /// The tensor that the byte at `offset` of the file belongs to, for errors.
+    func tensorName(at offset: UInt64) -> String {
+        (tensors.last { $0.byteOffset <= offset } ?? tensors[0]).name
     }
 }
 
-/// Reads pieces of a checkpoint's files. Used from any thread, by several at once.
+/// Reads runs of a checkpoint's files. Used from any thread, by several at once.
 public protocol TensorReader: Sendable {
-    /// Fills every piece's destination.
-    /// - Parameter pieces: sorted by file and offset, not overlapping.
-    /// - Returns: bytes taken from storage.
+    /// Fills every run's destination.
+    /// - Parameter runs: not overlapping, in files or in memory.
+    /// - Returns: bytes of tensors read.
     /// - Throws: when a file is missing, shorter than it was when the checkpoint was opened, or unreadable.
-    func read(_ pieces: [ReadPiece]) throws(CheckpointError) -> UInt64
+    func read(_ runs: [ReadRun]) throws(CheckpointError) -> UInt64
 }

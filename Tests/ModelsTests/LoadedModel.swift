@@ -16,7 +16,7 @@ struct LoadedModel {
         let checkpoint = try Checkpoint(directory: directory)
         let model = try ModelRegistry.model(for: ModelConfig(json: checkpoint.configurationJSON))
         try model.check(checkpoint, layers: 0..<model.shape.layerCount, embedding: true, head: true)
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false)
+        let reader = FileTensorReader(checkpoint, caching: .filled)
         layers = try (0..<model.shape.layerCount).map {
             try model.makeLayer($0, LayerWeights.load(model.layerPlan($0, of: checkpoint), from: reader))
         }

@@ -24,7 +24,7 @@ private final class LayeredModel: Sendable {
         plans = Dictionary(uniqueKeysWithValues: layers.map { ($0, LayerPlan(checkpoint, prefix: "l.\($0).")) })
     }
 
-    var reader: BufferedTensorReader { BufferedTensorReader(checkpoint, dropsPageCache: true) }
+    var reader: FileTensorReader { FileTensorReader(checkpoint, caching: .untouched) }
 
     func store(windowLayers: Int?, reader: (any TensorReader)? = nil) throws -> LayerStore<TestLayer> {
         try LayerStore(plans: plans, windowLayers: windowLayers, reader: reader ?? self.reader) { index, weights in
@@ -50,13 +50,13 @@ private final class WatchedReader: TensorReader {
         var heldLayers: Set<Int> = []
     }
 
-    let base: BufferedTensorReader
+    let base: FileTensorReader
     let monitor = Monitor(State())
 
-    init(_ base: BufferedTensorReader) { self.base = base }
+    init(_ base: FileTensorReader) { self.base = base }
 
-    func read(_ pieces: [ReadPiece]) throws(CheckpointError) -> UInt64 {
-        let layer = pieces.first.flatMap { Int($0.tensorName.split(separator: ".")[1]) } ?? -1
+    func read(_ runs: [ReadRun]) throws(CheckpointError) -> UInt64 {
+        let layer = runs.first.flatMap { Int($0.tensors[0].name.split(separator: ".")[1]) } ?? -1
         change { _ = $0.layersBegun.insert(layer) }
         let fails = monitor.wait { state -> Bool? in
             if state.heldLayers.contains(layer) { return nil }
@@ -65,7 +65,7 @@ private final class WatchedReader: TensorReader {
             return true
         }
         if fails { throw CheckpointError(.unreadable, file: "disk", tensor: "l.\(layer).w", "is broken") }
-        let bytes = try base.read(pieces)
+        let bytes = try base.read(runs)
         monitor.withLock { $0.layersRead.append(layer) }
         monitor.wakeAll()
         return bytes

@@ -45,7 +45,7 @@ import Testing
         let plan = LayerPlan(checkpoint, prefix: "layers.0.")
         #expect(plan.storedByteCount == tensors.reduce(0) { $0 + $1.data.count })
         #expect(plan.entries.count == tensors.count)
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: true)
+        let reader = FileTensorReader(checkpoint, caching: .untouched)
         let slab = try WeightSlab(byteCount: plan.byteCount)
         for _ in 0..<2 {
             let (weights, bytesRead) = try LayerWeights.load(plan, into: slab, from: reader)
@@ -71,7 +71,7 @@ import Testing
 
     @Test func planOfSeveralPrefixesKeepsNamesApart() throws {
         let plan = LayerPlan(checkpoint, prefixes: ["layers.1.", "layers.0.q.", "layers.0.q.scales"])
-        let weights = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
+        let weights = try LayerWeights.load(plan, from: FileTensorReader(checkpoint, caching: .filled))
         #expect(weights.names == ["layers.0.q.scales", "layers.0.q.weight", "layers.1.w"])
         #expect(try weights.tensor("layers.1.w", shape: [33]).contents == TestTensor.pattern("layers.1.w", count: 33))
     }
@@ -95,90 +95,10 @@ import Testing
         #expect(checkpointError { _ = try weights.tensorIfPresent("q.weight", shape: [7, 5]) } == wrong)
     }
 
-    /// Interrupted calls and reads that stop anywhere are continued.
-    @Test(arguments: 1...9) func shortAndInterruptedReadsAreContinued(bytesPerCall: Int) throws {
-        let calls = Atomic(0)
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, _, offset in
-            if calls.add(1, ordering: .relaxed).newValue % 3 == 0 {
-                errno = EINTR
-                return -1
-            }
-            return pread(descriptor, vectors[0].iov_base, min(vectors[0].iov_len, bytesPerCall * bytesPerCall), offset)
-        }
-        try check(try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.0."), from: reader), tensors)
-    }
-
-    @Test func neighboursComeInOneCall() throws {
-        let calls = Atomic(0)
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, count, offset in
-            calls.add(1, ordering: .relaxed)
-            return preadv(descriptor, vectors, count, offset)
-        }
-        try check(try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.0."), from: reader), tensors)
-        // a.safetensors before and after layer 1's tensor, and b.safetensors.
-        #expect(calls.load(ordering: .relaxed) == 3)
-    }
-
-    @Test func callsAreBounded() throws {
-        let large = BufferedTensorReader.callBytesMax + 12345
-        let tensors = [TestTensor("a", [large])] + (0..<150).map { TestTensor("b\($0)", [3]) }
-        let directory = try ModelDirectory()
-        try directory.write("config.json", "{}")
-        try directory.write("model.safetensors", safetensors(tensors))
-        let checkpoint = try Checkpoint(directory: directory.path)
-        let largest = Mutex((bytes: 0, pieces: 0, calls: 0))
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { descriptor, vectors, count, offset in
-            largest.withLock {
-                $0.bytes = max($0.bytes, (0..<Int(count)).reduce(0) { $0 + vectors[$1].iov_len })
-                $0.pieces = max($0.pieces, Int(count))
-                $0.calls += 1
-            }
-            return preadv(descriptor, vectors, count, offset)
-        }
-        let weights = try LayerWeights.load(LayerPlan(checkpoint, prefixes: [""]), from: reader)
-        for tensor in tensors { #expect(try weights.tensor(tensor.name, shape: tensor.shape).contents == tensor.data) }
-        let seen = largest.withLock { $0 }
-        #expect(seen.bytes == BufferedTensorReader.callBytesMax)
-        #expect(seen.pieces == BufferedTensorReader.callPiecesMax)
-        #expect(seen.calls == 4)
-    }
-
-    @Test func readErrorsNameFileAndTensor() throws {
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false) { _, _, _, _ in
-            errno = EIO
-            return -1
-        }
-        let error = checkpointError {
-            _ = try LayerWeights.load(LayerPlan(checkpoint, prefix: "layers.1."), from: reader)
-        }
-        #expect(error?.kind == .unreadable)
-        #expect(error?.description.contains("a.safetensors: tensor 'layers.1.w'") == true)
-        #expect(error?.description.contains("Input/output error") == true)
-    }
-
-    @Test func aFileThatShrinksIsNoticed() throws {
-        let plan = LayerPlan(checkpoint, prefix: "layers.0.")
-        let opened = BufferedTensorReader(checkpoint, dropsPageCache: false)
-        _ = try LayerWeights.load(plan, from: opened)
-        #expect(truncate("\(directory.path)/b.safetensors", off_t(checkpoint.files[1].byteCount) - 10) == 0)
-        let whileOpen = checkpointError { _ = try LayerWeights.load(plan, from: opened) }
-        #expect(whileOpen?.kind == .truncated)
-        #expect(whileOpen?.tensor == "layers.0.k.weight")
-        let before = checkpointError {
-            _ = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
-        }
-        #expect(before?.kind == .truncated)
-        directory.remove("b.safetensors")
-        let absent = checkpointError {
-            _ = try LayerWeights.load(plan, from: BufferedTensorReader(checkpoint, dropsPageCache: false))
-        }
-        #expect(absent?.kind == .missingFile)
-    }
-
     @Test func aSlabThatIsTooSmallIsRefused() throws {
         let plan = LayerPlan(checkpoint, prefix: "layers.0.")
         let slab = try WeightSlab(byteCount: plan.byteCount - 1)
-        let reader = BufferedTensorReader(checkpoint, dropsPageCache: false)
+        let reader = FileTensorReader(checkpoint, caching: .filled)
         #expect(checkpointError { _ = try LayerWeights.load(plan, into: slab, from: reader) } != nil)
     }
 

@@ -60,10 +60,11 @@ let referenceNames: [String] =
         #expect(try checkpoint.fingerprint().description == expected)
     }
 
-    @Test(arguments: referenceNames) func everyTensorLoadsAsItIsStored(name: String) throws {
+    @Test(arguments: referenceNames, [FileTensorReader.PageCaching.untouched, .filled])
+    func everyTensorLoadsAsItIsStored(name: String, caching: FileTensorReader.PageCaching) throws {
         let checkpoint = try Checkpoint(directory: "\(referenceModels)/\(name)")
         let weights = try LayerWeights.load(
-            LayerPlan(checkpoint, prefixes: [""]), from: BufferedTensorReader(checkpoint, dropsPageCache: true))
+            LayerPlan(checkpoint, prefixes: [""]), from: FileTensorReader(checkpoint, caching: caching))
         #expect(weights.names == checkpoint.tensors.keys.sorted())
         for entry in checkpoint.tensors.values {
             let data = try Data(contentsOf: URL(filePath: checkpoint.files[entry.fileIndex].path))
