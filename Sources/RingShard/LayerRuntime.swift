@@ -1,5 +1,6 @@
 // Step in, step out: the layers a shard holds, applied to the rows of many sequences.
 
+public import Logging
 import Models
 import Tensors
 import Weights
@@ -8,6 +9,7 @@ public import Wire
 /// Computes with the part of a model that a shard holds. Not thread-safe.
 public final class LayerRuntime: StepRuntime {
     private let configuration: ShardConfiguration
+    private let logger: Logger?
     private let model: ShardModel
     private let compute: Compute
     private let sessions: SessionStore
@@ -24,21 +26,28 @@ public final class LayerRuntime: StepRuntime {
     /// Loads the weights.
     /// - Parameter progress: called after each layer that arrives, with layers loaded and layers to load.
     public init(
-        _ configuration: ShardConfiguration, model: ShardModel,
+        _ configuration: ShardConfiguration, model: ShardModel, logger: Logger? = nil,
         progress: @Sendable (_ loaded: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         self.configuration = configuration
+        self.logger = logger
         self.model = model
         compute = Compute(
             pool: try WorkerPool(threads: configuration.threads), precision: configuration.exact ? .exact : .standard,
-            manyRowProducts: configuration.usesOpenBLAS ? .openBLAS : .batchInvariant)
+            manyRowProducts: configuration.usesOpenBLAS ? .openBLAS : .batchInvariant,
+            arenaBytesMax: model.memory?.workingBytesMax ?? Compute.arenaBytesMaxDefault)
         (embedding, head) = try model.load { progress($0.layersLoaded, $0.layersTotal) }
-        let cacheBytesMax = configuration.cacheBytesMax ?? max(Int(MemoryInformation.availableBytes() / 2), 64 << 20)
+        let cacheBytesMax =
+            model.memory?.cacheBytesMax ?? configuration.cacheBytesMax
+            ?? max(Int(MemoryInformation.availableBytes() / 2), 64 << 20)
         sessions = SessionStore(
             model: model, pool: CacheBlockPool(bytesMax: cacheBytesMax, type: compute.precision.cacheType))
         sampler = StepSampler(vocabularySize: model.model.shape.vocabularySize)
         held = Set(model.layers.layers)
     }
+
+    /// Most bytes of working memory that a step took so far.
+    var workingBytesPeak: Int { compute.arena.usedBytesPeak }
 
     public func holds(layer: Int) -> Bool { held.contains(layer) }
 
@@ -143,6 +152,14 @@ public final class LayerRuntime: StepRuntime {
         let window = model.store.passStatistics()
         pass = PassStatistics(
             bytesRead: window.bytesRead, stallNanoseconds: window.stallNanoseconds, computeNanoseconds: nanoseconds)
+        if window.bytesRead > 0 {
+            logger?.debug(
+                "read \(window.reads) layers, \(window.bytesRead) bytes, since the last step",
+                metadata: [
+                    "step": "\(nanoseconds / 1_000_000) ms",
+                    "waitedForDisk": "\(window.stallNanoseconds / 1_000_000) ms",
+                ])
+        }
         return nanoseconds
     }
 

@@ -10,15 +10,18 @@ public struct ShardConfiguration: Sendable {
     public var modelDirectory: String
     /// Layers to hold; `nil` for every one.
     public var layers: LayerList?
-    /// Most layers in memory at a time; `nil` for all.
+    /// Most layers in memory at a time; `nil` for all, or for what ``memoryBytesMax`` allows.
     public var windowLayers: Int?
     public var threads: Int
     /// Float32 throughout, for verification.
     public var exact: Bool
     /// OpenBLAS for many-row products: faster prompts for float weights, but not the same bits in every cut.
     public var usesOpenBLAS: Bool
-    /// Most bytes of keys and values; `nil` for half of the memory that is available when the weights are loaded.
+    /// Most bytes of keys and values; `nil` for what ``memoryBytesMax`` leaves, or half of the memory that is
+    /// available when the weights are loaded.
     public var cacheBytesMax: Int?
+    /// Most bytes of the whole process, which then decides how many layers are in memory; `nil` for no limit.
+    public var memoryBytesMax: Int?
 
     /// Most sequences at a time: what the cache's bookkeeping is sized for.
     public static let sequencesMax = 4096
@@ -29,7 +32,7 @@ public struct ShardConfiguration: Sendable {
     public init(
         name: String, cluster: String = ShardConfiguration.clusterStandard, modelDirectory: String,
         layers: LayerList? = nil, windowLayers: Int? = nil, threads: Int,
-        exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil
+        exact: Bool = false, usesOpenBLAS: Bool = false, cacheBytesMax: Int? = nil, memoryBytesMax: Int? = nil
     ) {
         self.name = name
         self.cluster = cluster
@@ -40,6 +43,7 @@ public struct ShardConfiguration: Sendable {
         self.exact = exact
         self.usesOpenBLAS = usesOpenBLAS
         self.cacheBytesMax = cacheBytesMax
+        self.memoryBytesMax = memoryBytesMax
     }
 }
 

@@ -10,6 +10,9 @@ public final class ShardModel: Sendable {
     public let fingerprint: ModelFingerprint
     let store: LayerStore<any DecoderLayer>
 
+    /// How the memory is divided; `nil` without a limit.
+    let memory: MemoryPlan?
+
     private let ends: LayerPlan
     private let reader: FileTensorReader
     let holdsFirst: Bool
@@ -36,17 +39,33 @@ public final class ShardModel: Sendable {
         holdsLast = last == layerCount - 1
         try model.check(checkpoint, layers: layers.layers, embedding: holdsFirst, head: holdsLast)
 
-        let window = min(configuration.windowLayers ?? layers.layers.count, layers.layers.count)
-        self.model = model
-        self.layers = layers
-        fingerprint = try checkpoint.fingerprint()
-        ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
-        reader = FileTensorReader(
-            checkpoint, caching: window < layers.layers.count ? .untouched : .filled)
         var plans: [Int: LayerPlan] = [:]
         for layer in layers.layers { plans[layer] = model.layerPlan(layer, of: checkpoint) }
+        let ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
+        let demands = MemoryDemands(
+            model, layers: layers, plans, ends: holdsFirst || holdsLast ? ends : nil, configuration)
+        memory = try configuration.memoryBytesMax.map { limit in
+            try MemoryPlan(
+                limit: limit, demands, windowLayers: configuration.windowLayers,
+                cacheBytesMax: configuration.cacheBytesMax)
+        }
+        let window = min(memory?.windowLayers ?? configuration.windowLayers ?? plans.count, plans.count)
+        // The page cache makes the next start fast, where memory has room for the weights twice.
+        let storedBytes = plans.values.reduce(ends.storedByteCount) { $0 + $1.storedByteCount }
+        let hasRoomTwice = MemoryInformation.availableBytes() / 2 > UInt64(storedBytes)
+        reader = FileTensorReader(
+            checkpoint,
+            caching: window == plans.count && hasRoomTwice && configuration.memoryBytesMax == nil
+                ? .filled : .untouched)
+        self.model = model
+        self.layers = layers
+        self.ends = ends
+        fingerprint = try checkpoint.fingerprint()
         store = try LayerStore(plans: plans, windowLayers: window, reader: reader) { try model.makeLayer($0, $1) }
     }
+
+    /// Whether weights come directly from the disk or, where the file system cannot, through the page cache.
+    var readsDirectly: Bool { reader.readsDirectly }
 
     /// Bytes of weights in memory when the window is full.
     public var weightBytes: Int { store.windowBytesMax + (holdsFirst || holdsLast ? ends.byteCount : 0) }

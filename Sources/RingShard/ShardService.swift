@@ -115,11 +115,22 @@ public final class ShardService: Service {
     }
 
     private func loadNow(_ listening: RingAddress) throws {
-        let runtime = try LayerRuntime(configuration, model: model) { loaded, total in
+        let free = MemoryInformation.availableBytes() + MemoryInformation.residentBytes()
+        if let limit = configuration.memoryBytesMax, UInt64(limit) > free {
+            logger.warning(
+                """
+                --memory-limit \(MemoryPlan.mebibytes(limit)) is more than the \(MemoryPlan.mebibytes(Int(free))) \
+                this process can get; the system may end it
+                """)
+        }
+        let runtime = try LayerRuntime(configuration, model: model, logger: logger) { loaded, total in
             state.withLock { $0 = .loading(done: loaded, total: total) }
             progress(loaded, total)
         }
         runtime.describe(softwareVersion: softwareVersion, address: "\(listening)", next: "\(next)")
+        if !model.readsDirectly, model.store.windowLayers < model.layers.layers.count {
+            logger.info("the file system cannot be read directly: layers come through the page cache, which is slower")
+        }
         let node = ShardNode(
             name: configuration.name, modelFingerprint: model.fingerprint.bytes, runtime: runtime, logger: logger)
         let serving = State.serving(node)

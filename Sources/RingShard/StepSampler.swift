@@ -8,7 +8,7 @@ import Wire
 /// Chooses tokens and looks up log-probabilities. Not thread-safe.
 final class StepSampler {
     /// Rows whose logits are in memory at a time: 32 rows of the largest vocabularies take some 30 MB.
-    private static let rowsMax = 32
+    static let rowsMax = 32
 
     private let vocabularySize: Int
     private var scratch = SamplerScratch()

@@ -63,6 +63,22 @@ public final class LayerStore<Layer: Sendable>: Sendable {
     public func close() { core.close() }
 }
 
+extension LayerWindow {
+    /// By slot: bytes of the largest layer that can come to it.
+    func slabBytes(_ plans: [Int: LayerPlan]) -> [Int] {
+        var bytes = Array(repeating: 0, count: slotCount)
+        for (layer, plan) in plans {
+            for slot in possibleSlots(layer) { bytes[slot] = max(bytes[slot], plan.byteCount) }
+        }
+        return bytes
+    }
+
+    /// Most memory that the layers of this window take at a time.
+    public func memoryBytes(_ plans: [Int: LayerPlan]) -> Int {
+        slabBytes(plans).reduce(0) { $0 + WeightSlab.memoryBytes($1) }
+    }
+}
+
 /// How far the first window has been loaded.
 public struct LoadProgress: Equatable, Sendable {
     public let layersLoaded: Int

@@ -48,11 +48,7 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
         let windowLayers = windowLayers ?? plans.count
         guard windowLayers >= 1 else { throw LayerStoreError.windowTooSmall(windowLayers: windowLayers) }
         let window = LayerWindow(layers: plans.keys, windowLayers: windowLayers)
-        // Each slot is as large as the largest layer that can come to it.
-        var slotBytes = Array(repeating: 0, count: window.slotCount)
-        for (layer, plan) in plans {
-            for slot in window.possibleSlots(layer) { slotBytes[slot] = max(slotBytes[slot], plan.byteCount) }
-        }
+        let slotBytes = window.slabBytes(plans)
         self.slabs = try slotBytes.map { try WeightSlab(byteCount: $0) }
         self.windowBytesMax = slotBytes.reduce(0, +)
         self.windowLayers = window.slotCount

@@ -58,7 +58,7 @@ final class ReadOnlyFile: Sendable {
 
     /// Whether the page cache holds all of `range`. `false` where the kernel (before 6.5) does not say.
     func isCached(_ range: Range<UInt64>) -> Bool {
-        let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        let pageBytes = UInt64(getpagesize())
         let pages = (range.upperBound + pageBytes - 1) / pageBytes - range.lowerBound / pageBytes
         return clinux_cached_pages(descriptor, range.lowerBound, UInt64(range.count)) >= Int64(pages)
     }

@@ -18,10 +18,20 @@ public final class WeightSlab: @unchecked Sendable {
     /// From this size on, aligning to huge pages wastes less than an eighth of address space (and no memory).
     private static let hugeSlabBytesMin = 16 << 20
 
+    private static func mappingBytes(_ byteCount: Int) -> Int {
+        max(byteCount, 1) + (byteCount >= hugeSlabBytesMin ? hugePageBytes : 0)
+    }
+
+    /// Most memory that a slab of `byteCount` bytes takes: whole pages, huge ones where it has them.
+    public static func memoryBytes(_ byteCount: Int) -> Int {
+        let pageBytes = max(1, Int(getpagesize()))
+        return (mappingBytes(byteCount) + pageBytes - 1) / pageBytes * pageBytes
+    }
+
     /// - Throws: when the system gives no such memory.
     public init(byteCount: Int) throws(CheckpointError) {
         let huge = byteCount >= Self.hugeSlabBytesMin
-        let mappingByteCount = max(byteCount, 1) + (huge ? Self.hugePageBytes : 0)
+        let mappingByteCount = Self.mappingBytes(byteCount)
         guard
             let mapping = mmap(nil, mappingByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             mapping != MAP_FAILED

@@ -33,7 +33,7 @@ struct RingShardCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Most layers in memory at a time; the others are read from disk ahead of use. Default: all.",
+            "Most layers in memory at a time; the others are read from disk ahead of use. Default: all, or what --memory-limit allows.",
             valueName: "count"))
     var prefetchWindow: Int?
 
@@ -52,8 +52,17 @@ struct RingShardCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Most memory for keys and values, such as 2GiB. Default: half of what is free.", valueName: "size"))
+            "Most memory for keys and values, such as 2GiB. Default: half of what is free, or what --memory-limit leaves.",
+            valueName: "size"))
     var cacheLimit: ByteCount?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Most memory of the whole process, such as 12GiB: as many layers stay in memory as fit, the others are read \
+            from disk ahead of use. Default: no limit.
+            """, valueName: "size"))
+    var memoryLimit: ByteCount?
 
     @Flag(help: "Compute in float32 throughout, for verification. All shards of a ring must agree.")
     var exact = false
@@ -71,7 +80,7 @@ struct RingShardCommand: AsyncParsableCommand {
         let configuration = ShardConfiguration(
             name: name ?? "\(Processors.hostName()):\(port)", cluster: cluster, modelDirectory: model,
             layers: try layers.map { try LayerList(parsing: $0) }, windowLayers: prefetchWindow, threads: threads,
-            exact: exact, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes)
+            exact: exact, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes, memoryBytesMax: memoryLimit?.bytes)
         let next = try RingAddress(parsing: next)
         let part = try ShardModel(configuration)
         logger.info("loading layers \(part.layers) of \(model)")

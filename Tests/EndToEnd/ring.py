@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +44,15 @@ class Daemon:
     name: str
     command: list[str]
     log_path: Path
+    # Called in the new process before the program begins.
+    prepare: Callable[[], None] | None = None
     process: subprocess.Popen = field(init=False)
 
     def __post_init__(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(part) for part in self.command], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                [str(part) for part in self.command], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                preexec_fn=self.prepare,
             )
 
     @property
@@ -113,13 +117,13 @@ class Ring:
         self.start_api()
         return self
 
-    def start_shard(self, index: int, flags=(), next_port: int | None = None, model: Path | None = None) -> Daemon:
+    def start_shard(self, index: int, flags=(), next_port: int | None = None, model: Path | None = None, prepare=None) -> Daemon:
         following = next_port or (self.ports + [self.api_port])[index + 1]
         command = [BIN / "ring-shard", "-m", model or self.model, "-p", self.ports[index], "-n", f"127.0.0.1:{following}"]
         if self.layers[index] is not None:
             command += ["-l", self.layers[index]]
         command += ["--name", f"shard-{index + 1}", *self.shard_flags, *flags]
-        return Daemon(f"shard-{index + 1}", command, self.directory / f"shard-{index + 1}.log")
+        return Daemon(f"shard-{index + 1}", command, self.directory / f"shard-{index + 1}.log", prepare)
 
     def start_api(self) -> Daemon:
         command = [BIN / "ring-api", "-a", f"127.0.0.1:{self.api_port}", "-s", f"127.0.0.1:{self.ports[0]}"]

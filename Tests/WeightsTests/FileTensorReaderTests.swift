@@ -81,6 +81,8 @@ import Testing
             guard let entry = model.checkpoint.tensors["a"], Int(entry.byteOffset) == headerBytes + shift else {
                 continue
             }
+            var calls = FileTensorReader.SystemCalls()
+            calls.looksIntoPageCache = false
             return try model.check(reader(model, .untouched, calls: calls))
         }
         Issue.record("no header of such a length")
