@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// Reads large parts of files with several requests at a time.
 ///
-/// Bytes come directly from the disk (`O_DIRECT`): no copy by the processor, no page cache filled with what is read once
-/// in each pass. What the page cache holds anyway is taken from there, which is faster, and a file system that cannot
-/// read directly is read through the page cache, which is then told to forget.
+/// Bytes come directly from the disk (`O_DIRECT`): no copy by the processor, no page cache filled with what is read
+/// once in each pass. What the page cache holds anyway is taken from there, which is faster, and a file system that
+/// cannot read directly is read through the page cache, which is then told to forget.
 public final class FileTensorReader: TensorReader {
     /// What is done with the page cache.
     public enum PageCaching: Sendable {
