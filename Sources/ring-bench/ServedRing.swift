@@ -124,7 +124,7 @@ final class ServedRing: Sendable {
                 requestID: "text", prompt: tokens, sampling: Sampling(), tokensMax: 0, stopTokens: [],
                 promptLogprobs: 0))
         for try await event in events {
-            if case .prompt(let choices) = event { return choices.map(\.logprob) }
+            if case .prompt(let choices, _) = event { return choices.map(\.logprob) }
         }
         throw BenchError("the ring ended without the log-probabilities of a text")
     }
