@@ -220,7 +220,7 @@ struct Scheduler {
     }
 
     /// Lets guesses ride with the runs packed so far, which all decode.
-    private func addDrafts(to packer: inout StepPacker, besidePrefillRows prefillRows: Int, decoding: Int) {
+    private mutating func addDrafts(to packer: inout StepPacker, besidePrefillRows prefillRows: Int, decoding: Int) {
         guard let policy, speculation.mode != .off else { return }
         let sequences = packer.runs.map { run in
             let sequence = active[run.sequenceID]
@@ -232,6 +232,8 @@ struct Scheduler {
             areOthersWaiting: prefillRows > 0 || decoding > packer.runs.count)
         for (index, count) in counts.enumerated() where count > 0 {
             packer.add(drafts: sequences[index].0?.guesses(count) ?? [], toRun: index)
+            let run = packer.runs[index]
+            prefixes.sent(run.sequenceID, tokens: Int(run.position) + run.tokens.count)
         }
     }
 
