@@ -13,7 +13,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
     var model = "examples/model"
 
-    @Option(help: ArgumentHelp("Texts: in each line a JSON array of strings, by turns what is given and what is told.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Texts: in each line a JSON array of strings, by turns what is given and what is told.", valueName: "file"))
     var text = "examples/model/held_out.jsonl"
 
     @Option(help: ArgumentHelp("Shards the layers are cut into.", valueName: "count"))

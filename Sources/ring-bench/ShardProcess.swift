@@ -13,10 +13,11 @@ final class ShardProcess: Sendable {
         model: String, port: UInt16, layers: ClosedRange<Int>, next: UInt16, threads: Int, flags: [String] = []
     ) throws {
         let program = try Self.programBesideThisOne("ring-shard")
-        let arguments = [
-            program, "-m", model, "-p", "\(port)", "-l", "\(layers.lowerBound)-\(layers.upperBound)",
-            "-n", "127.0.0.1:\(next)", "--host", "127.0.0.1", "--threads", "\(threads)", "--log-level", "error",
-        ] + flags
+        let arguments =
+            [
+                program, "-m", model, "-p", "\(port)", "-l", "\(layers.lowerBound)-\(layers.upperBound)",
+                "-n", "127.0.0.1:\(next)", "--host", "127.0.0.1", "--threads", "\(threads)", "--log-level", "error",
+            ] + flags
         command = arguments.joined(separator: " ")
         var argv = arguments.map { strdup($0) } + [nil]
         defer { for argument in argv { free(argument) } }

@@ -130,8 +130,7 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: types, shapes) func attentionIsTheSameEverywhere(type: ck_cache_type, shape: Shape)
-        {
+        @Test(arguments: types, shapes) func attentionIsTheSameEverywhere(type: ck_cache_type, shape: Shape) {
             var random = RandomSource(seed: 2)
             let cache = CacheSample(
                 type, tokens: 300, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
@@ -182,7 +181,8 @@ extension KernelTests {
                 var out = [Float](repeating: .nan, count: queries.count)
                 let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
                 ck_attention(
-                    pool, CK_CACHE_F32, queries, [ck_attention_row](repeating: row, count: queries.count), queries.count,
+                    pool, CK_CACHE_F32, queries, [ck_attention_row](repeating: row, count: queries.count),
+                    queries.count,
                     shape.heads, 1, 1, 1, 1, &out, scratch.pointer)
                 for (query, value) in zip(queries, out) {
                     let e = Glibc.exp(Double(query))

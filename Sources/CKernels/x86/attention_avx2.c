@@ -3,7 +3,8 @@
 #include "avx2.h"
 #include "x86.h"
 
-// Largest tiles: queries × tokens of scores, half of the canon's lanes at a time, and queries × vectors of eight columns.
+// Largest tiles: queries × tokens of scores, half of the canon's lanes at a time, and queries × vectors of eight
+// columns.
 #define SCORE_QUERIES_MAX 3
 #define TOKENS_MAX 4
 #define QUERIES_MAX 6
