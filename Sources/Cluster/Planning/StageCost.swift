@@ -117,7 +117,7 @@ struct StageCostModel: Sendable {
         let streamed = load.layers - (window - slots)
         let readSecondsPerLayer = Double(load.weightBytes) / Double(load.layers) / shard.diskBytesPerSecond
         let readSeconds = Double(streamed) * readSecondsPerLayer
-        // Between visits the slots are filled again, unless steps follow each other so closely that there is no between.
+        // Between visits the slots are filled again, unless steps follow each other without a pause.
         let hidden = objective == .latency ? min(streamed, slots * rounds) : 0
         let exposedSeconds = Double(streamed - hidden) * readSecondsPerLayer
         // With one slot nothing can arrive while it is computed with.
