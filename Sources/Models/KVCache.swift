@@ -5,8 +5,8 @@ public import Tensors
 /// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as
 /// it grows.
 ///
-/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]` unless these lie in
-/// the keys. Not thread-safe.
+/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]` unless these lie
+/// in the keys. Not thread-safe.
 public final class KVCache {
     public let shape: CacheShape
     public let pool: CacheBlockPool

@@ -3,8 +3,9 @@
 /// What loading a layer (or the embedding, or the head) takes: its tensors and their places in a ``WeightSlab``.
 /// Nothing is read to make one.
 ///
-/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) and stacked biases of experts are widened to float32 on loading, so that
-/// model code takes them as they are and building a layer reads no data. Everything else stays as it is stored.
+/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) and stacked biases of experts are widened to
+/// float32 on loading, so that model code takes them as they are and building a layer reads no data. Everything else
+/// stays as it is stored.
 ///
 /// What follows each other in a file does so in the slab, at the same place in its block of 4096 bytes, so that whole
 /// blocks can come directly from the disk.

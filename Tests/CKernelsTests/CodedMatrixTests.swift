@@ -15,7 +15,8 @@ private struct CodedSample {
         let exponent = (Int(code) >> mantissaBits) & ((1 << exponentBits) - 1)
         let magnitude =
             exponent == 0
-            ? mantissa * Float(Glibc.exp2(Double(1 - bias))) : (1 + mantissa) * Float(Glibc.exp2(Double(exponent - bias)))
+            ? mantissa * Float(Glibc.exp2(Double(1 - bias)))
+            : (1 + mantissa) * Float(Glibc.exp2(Double(exponent - bias)))
         return Int(code) >> (exponentBits + mantissaBits) & 1 == 1 ? -magnitude : magnitude
     }
 

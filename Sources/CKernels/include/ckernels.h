@@ -143,12 +143,12 @@ void ck_rope(ck_pool *pool, float *x, const float *cosines, const float *sines, 
 // out[i] = silu(gate[i]) · up[i]. out may be gate or up.
 void ck_silu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out);
 
-// out[i] = gelu(gate[i]) · up[i] with the tangent's approximation: gelu(x) = x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
-// out may be gate or up.
+// out[i] = gelu(gate[i]) · up[i] with the tangent's approximation: gelu(x) = x / 2 · (1 + tanh(√(2/π) (x + 0.044715
+// x³))). out may be gate or up.
 void ck_gelu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out);
 
-// out[i] = g · logistic(alpha · g) · (u + 1) with g = min(gate[i], limit) and u = up[i] within −limit … limit. out may be
-// gate or up.
+// out[i] = g · logistic(alpha · g) · (u + 1) with g = min(gate[i], limit) and u = up[i] within −limit … limit. out may
+// be gate or up.
 void ck_clamped_multiply(ck_pool *pool, const float *gate, const float *up, float limit, float alpha, size_t count,
                          float *out);
 
@@ -249,8 +249,8 @@ typedef struct {
 // Inputs of the widest matrix that is multiplied head by head: eight times those of published models.
 #define CK_HEAD_INPUTS_MAX 4096
 
-// y[r, h, :] = W_h x[r, h, :], or W_hᵀ x[r, h, :], over the first columns of each head: x is [rows, heads, x_columns], y
-// [rows, heads, y_columns]. Activations are float32. scratch is ck_multiply_heads_scratch_bytes(), 64-byte aligned.
+// y[r, h, :] = W_h x[r, h, :], or W_hᵀ x[r, h, :], over the first columns of each head: x is [rows, heads, x_columns],
+// y [rows, heads, y_columns]. Activations are float32. scratch is ck_multiply_heads_scratch_bytes(), 64-byte aligned.
 size_t ck_multiply_heads_scratch_bytes(void);
 void ck_multiply_heads(ck_pool *pool, const ck_head_matrix *matrix, const float *x, size_t x_columns, size_t rows,
                        float *y, size_t y_columns, void *scratch);

@@ -5,7 +5,8 @@ public import Weights
 
 // MARK: Config
 
-/// DeepSeek: pre-norm blocks of multi-head latent attention, and experts of which some see every row. DeepSeek-AI, 2024.
+/// DeepSeek: pre-norm blocks of multi-head latent attention, and experts of which some see every row. DeepSeek-AI,
+/// 2024.
 public struct DeepSeek: TrunkModel {
     public static let modelTypes = ["deepseek_v2", "deepseek_v3", "kimi_k2"]
 
@@ -127,8 +128,8 @@ extension LatentAttention {
             rotary: trunk.rotary)
     }
 
-    /// Both from `kv_b_proj`, whose outputs are each head's keys, then its values; or apart, as MLX's converter makes of
-    /// it: `embed_q` is the transpose of the first, `unembed_out` the second.
+    /// Both from `kv_b_proj`, whose outputs are each head's keys, then its values; or apart, as MLX's converter makes
+    /// of it: `embed_q` is the transpose of the first, `unembed_out` the second.
     private static func absorbed(
         _ fields: LatentFields, heads: Int, _ reader: WeightReader
     ) throws(CheckpointError) -> (query: HeadMatrix, value: HeadMatrix) {

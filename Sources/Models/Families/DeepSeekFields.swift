@@ -60,7 +60,8 @@ extension MixtureOfExperts<SwiGLU> {
         self.init(
             router: router,
             experts: try Self.experts(
-                reader, "mlp", count: fields.experts, hiddenSize: hiddenSize, intermediateSize: fields.intermediateSize))
+                reader, "mlp", count: fields.experts, hiddenSize: hiddenSize, intermediateSize: fields.intermediateSize)
+        )
         guard fields.sharedIntermediateSize > 0 else { return }
         shared = SharedExpert(
             expert: try SwiGLU(

@@ -5,8 +5,8 @@ public import Weights
 
 // MARK: Config
 
-/// Gemma 3: blocks that norm what goes into attention and MLP and what comes out, norms on queries and keys, most layers
-/// with a sliding window and a rotary base of their own. Gemma Team, 2025.
+/// Gemma 3: blocks that norm what goes into attention and MLP and what comes out, norms on queries and keys, most
+/// layers with a sliding window and a rotary base of their own. Gemma Team, 2025.
 public struct Gemma3: TrunkModel {
     public static let modelTypes = ["gemma3", "gemma3_text"]
 
@@ -23,8 +23,8 @@ public struct Gemma3: TrunkModel {
     public var rotaryEmbeddings: [RotaryEmbedding] { [trunk.rotary, localRotary] }
 
     public init(_ config: ModelConfig) throws(ConfigError) {
-        // With a picture encoder the text model's fields are a section, in which published files leave out what is as in
-        // Gemma3TextConfig.
+        // With a picture encoder the text model's fields are a section, in which published files leave out what is as
+        // in Gemma3TextConfig.
         let section = try config.fields.object("text_config")
         let fields = (section ?? config.fields).withDefaults(Self.defaults)
         let contextTokens = try fields.integer("max_position_embeddings", in: 1...ModelLimits.contextTokensMax)

@@ -71,8 +71,8 @@ private struct ClampedSwiGLU: GatedNetwork {
 }
 
 extension MixtureOfExperts<ClampedSwiGLU> {
-    /// The experts chosen by their logits share the softmax. As published, gate and up are in one tensor of all experts,
-    /// output by output by turns; MLX's converter takes them apart.
+    /// The experts chosen by their logits share the softmax. As published, gate and up are in one tensor of all
+    /// experts, output by output by turns; MLX's converter takes them apart.
     fileprivate init(_ model: GptOss, _ reader: WeightReader) throws(CheckpointError) {
         let (hiddenSize, columns, count) = (model.trunk.hiddenSize, model.intermediateSize, model.experts)
         func linears(_ name: String, _ inputs: Int, _ outputs: Int) throws(CheckpointError) -> [Linear] {

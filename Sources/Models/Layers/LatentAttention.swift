@@ -4,8 +4,8 @@ internal import Tensors
 
 /// Multi-head latent attention with its projections absorbed. DeepSeek-AI, 2024.
 ///
-/// The cache holds a token's latent and the rotated part of its key, which all heads share. A head's key is a product of
-/// the latent, W c; its score with a query q is (Wᵀ q) · c, so queries are multiplied by Wᵀ instead of every cached
+/// The cache holds a token's latent and the rotated part of its key, which all heads share. A head's key is a product
+/// of the latent, W c; its score with a query q is (Wᵀ q) · c, so queries are multiplied by Wᵀ instead of every cached
 /// latent by W, and likewise what is attended to becomes values at the end. The form is the same for one row and for
 /// many, so that a row's bits are.
 struct LatentAttention: SelfAttention {
@@ -41,7 +41,8 @@ struct LatentAttention: SelfAttention {
     func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
         let (queries, compressed) = try project(x)
         let attended = try pass.attend(
-            layer: layer, queries: try latentQueries(queries, pass), keys: try latentKeys(compressed, pass), values: nil,
+            layer: layer, queries: try latentQueries(queries, pass), keys: try latentKeys(compressed, pass),
+            values: nil,
             heads: heads, cache: cache, scale: scale)
         let values = try Tensor(rows: x.rows, columns: heads * valueColumns, in: x.compute)
         try latentToValue.multiply(attended, into: values)

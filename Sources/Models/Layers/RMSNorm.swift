@@ -2,7 +2,8 @@
 
 internal import Tensors
 
-/// x / √(mean(x²) + epsilon) · (weight + offset) over the columns of a row, or of each head of it. Zhang and Sennrich, 2019.
+/// x / √(mean(x²) + epsilon) · (weight + offset) over the columns of a row, or of each head of it. Zhang and Sennrich,
+/// 2019.
 struct RMSNorm: @unchecked Sendable {  // The weight is memory that nobody writes.
     let weight: UnsafePointer<Float>
     /// 1 in families that store how much their weights differ from it.
