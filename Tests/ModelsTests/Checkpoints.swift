@@ -14,6 +14,7 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
     var perplexityGainMax: Double {
         let isQuantized = name.contains("bit") || name.contains("affine") || name.contains("mixed")
         guard isQuantized else { return 0.0003 }
+        if name.contains("deepseek") { return 0.02 }
         return name.contains("moe") ? 0.008 : 0.004
     }
 
