@@ -79,28 +79,33 @@ struct PackingPolicy: Equatable, Sendable {
     /// Most prompt rows in one step.
     /// - Parameters:
     ///   - promptRows: rows of all prompts that are being evaluated, with those already sent.
-    ///   - decodeRows: rows of the step that decode.
+    ///   - context: tokens before the rows that are to be sent, at most.
+    ///   - decode: what decodes in the step.
     ///   - isAnyDecoding: whether any sequence decodes, in this step or another.
-    func prefillRowsMax(promptRows: Int, decodeRows: Int, isAnyDecoding: Bool) -> Int {
-        guard !isAnyDecoding else { return besideDecodeRowsMax(decodeRows: decodeRows) }
-        var rows = cost.overheadRows * Self.chunkOverheadsMax
-        if stageCount > 1 {
-            // n chunks of P/n rows over S stages take (n + S − 1)(P/n + overhead), which is least here.
-            rows = min(rows, (Double(promptRows) * cost.overheadRows / Double(stageCount - 1)).squareRoot())
+    func prefillRowsMax(promptRows: Int, context: Int, decode: StepSize, isAnyDecoding: Bool) -> Int {
+        let perRow = cost.nanoseconds(ofRowAfter: context)
+        guard !isAnyDecoding else {
+            return max(1, Int(min(delayMax(beside: decode) / perRow, Double(rowsMax))))
         }
-        rows = min(max(rows, Double(Self.chunkRowsMin)), Double(rowsMax))
+        var time = cost.base * Self.chunkOverheadsMax
+        if stageCount > 1 {
+            // n chunks of W/n over S stages, each with its overhead, take (n + S − 1)(W/n + overhead), W being what all
+            // rows take. That is least here, for chunks that take equally long.
+            let work = Double(promptRows) * cost.nanoseconds(ofRowAfter: promptRows / 2)
+            time = min(time, (work * cost.base / Double(stageCount - 1)).squareRoot())
+        }
+        let rows = min(max(time / perRow, Double(Self.chunkRowsMin)), Double(rowsMax))
         return min((Int(rows) + Self.tileRows - 1) / Self.tileRows * Self.tileRows, rowsMax)
     }
 
-    /// As many as no stream's token comes later for than ``delayBesideDecode`` allows.
+    /// What prompt rows may add to a step, so that no stream's token comes later than ``delayBesideDecode`` allows.
     ///
     /// A stream waits for the rows in its own step and, on each shard, for those in the steps before it: with all steps
     /// alike this costs nothing, as the shards work side by side; at worst, when the prompt has just come, each step
     /// before it adds what its rows take on one shard.
-    private func besideDecodeRowsMax(decodeRows: Int) -> Int {
-        var rows = Self.delayBesideDecode * (cost.overheadRows + Double(decodeRows))
-        if cost.isMeasured { rows = max(rows, Self.delayBesideDecodeNanoseconds / cost.perRow) }
-        rows /= 1 + Double(stepsInFlightMax - 1) / Double(stageCount)
-        return max(1, Int(min(rows, Double(rowsMax))))
+    private func delayMax(beside decode: StepSize) -> Double {
+        var time = Self.delayBesideDecode * cost.nanoseconds(decode)
+        if cost.isMeasured { time = max(time, Self.delayBesideDecodeNanoseconds) }
+        return time / (1 + Double(stepsInFlightMax - 1) / Double(stageCount))
     }
 }

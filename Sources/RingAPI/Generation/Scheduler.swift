@@ -180,9 +180,8 @@ struct Scheduler {
             decodeRows -= 1
         }
 
-        let prefillRowsMax = policy.prefillRowsMax(
-            promptRows: promptRows, decodeRows: packer.rows, isAnyDecoding: decoding > 0)
-        let prefillRows = min(prefillRowsMax, policy.rowsMax - packer.rows)
+        let prefillRows = min(
+            prefillRowsMax(beside: packer.size, isAnyDecoding: decoding > 0), policy.rowsMax - packer.rows)
         addDrafts(to: &packer, besidePrefillRows: min(prefillRows, readyToPrefill.rows), decoding: decoding)
         addPrompts(to: &packer, rowsMax: min(prefillRows, policy.rowsMax - packer.rows))
         guard packer.rows > 0 else { return nil }
@@ -255,11 +254,18 @@ struct Scheduler {
         }
     }
 
-    /// Rows of the prompts that are being evaluated, with those already sent: so chunks keep their size.
-    private var promptRows: Int {
-        readyToPrefill.ids.reduce(0) { rows, id in
-            rows + (active[id].map { $0.backlogCount - $0.reusedCount } ?? 0)
+    private mutating func prefillRowsMax(beside decode: StepSize, isAnyDecoding: Bool) -> Int {
+        guard !readyToPrefill.isEmpty else { return 0 }
+        policy?.cost.fit()
+        // With those already sent, so that chunks keep their size.
+        var (rows, context) = (0, 0)
+        for id in readyToPrefill.ids {
+            guard let sequence = active[id] else { continue }
+            rows += sequence.backlogCount - sequence.reusedCount
+            context = max(context, sequence.sentCount)
         }
+        return policy?.prefillRowsMax(
+            promptRows: rows, context: context, decode: decode, isAnyDecoding: isAnyDecoding) ?? 0
     }
 
     /// - Returns: the rows taken.
@@ -274,13 +280,14 @@ struct Scheduler {
 
     /// Hands a step's result to its sequences.
     mutating func apply(_ result: StepResult) -> [SchedulerOutput] {
-        guard let policy, result.epoch == epoch else {
+        guard policy != nil, result.epoch == epoch else {
             return [.ignored("a result of epoch \(result.epoch), which is over")]
         }
         guard let record = finish(step: result.stepID) else {
             return [.ignored("a result of step \(result.stepID), which is not on the ring")]
         }
-        self.policy?.cost.observe(rows: record.rowCount, nanoseconds: result.computeNanoseconds)
+        policy?.cost.observe(record.size, nanoseconds: result.computeNanoseconds)
+        guard let policy else { return [] }
         do {
             let results = try record.matched(with: result.runs, vocabularySize: policy.vocabularySize)
             return zip(record.runs, results).flatMap { run, result in apply(run, result, policy) }

@@ -7,8 +7,10 @@ struct StepPacker {
     private let policy: PackingPolicy
     private(set) var runs: [SequenceRun] = []
     private(set) var records: [StepRecord.Run] = []
-    private(set) var rows = 0
+    private(set) var size = StepSize()
     private var headerBytes = 0
+
+    var rows: Int { size.rows }
 
     init(policy: PackingPolicy) {
         self.policy = policy
@@ -23,16 +25,16 @@ struct StepPacker {
     mutating func append(_ run: SequenceRun, attempt: Int) {
         runs.append(run)
         records.append(StepRecord.Run(run, attempt: attempt))
-        rows += run.tokens.count
+        size.add(rows: run.tokens.count, after: Int(run.position))
         headerBytes += Self.headerBytes(of: run.sampling)
     }
 
     /// Lets guesses ride with a run.
     mutating func add(drafts: [UInt32], toRun index: Int) {
+        size.add(rows: drafts.count, after: Int(runs[index].position) + runs[index].tokens.count)
         runs[index].tokens += drafts
         runs[index].draftCount = drafts.count
         records[index].drafts = drafts
-        rows += drafts.count
     }
 
     /// Bytes that a run takes in a frame beside its tokens, at most. The tokens themselves, of 5 bytes at most, have

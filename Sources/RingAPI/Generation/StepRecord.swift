@@ -38,7 +38,10 @@ struct StepRecord: Equatable, Sendable {
     var runs: [Run]
 
     /// Tokens over all runs, drafts included.
-    var rowCount: Int { runs.reduce(0) { $0 + $1.end - $1.position + $1.drafts.count } }
+    var rowCount: Int { size.rows }
+    var size: StepSize {
+        runs.reduce(into: StepSize()) { $0.add(rows: $1.end - $1.position + $1.drafts.count, after: $1.position) }
+    }
     /// Whether each run has one token, beside drafts.
     var isDecoding: Bool { runs.allSatisfy { $0.end - $0.position == 1 && $0.wantsToken } }
 

@@ -58,6 +58,22 @@ enum EngineFixtures {
 
 struct NothingToSend: Error {}
 
+extension StepCost {
+    /// Notes a step without context.
+    mutating func observe(rows: Int, nanoseconds: UInt64) {
+        observe(StepSize(rows: rows), nanoseconds: nanoseconds)
+        fit()
+    }
+
+    func nanoseconds(rows: Int) -> Double { nanoseconds(StepSize(rows: rows)) }
+}
+
+extension Step {
+    var size: StepSize {
+        runs.reduce(into: StepSize()) { $0.add(rows: $1.tokens.count, after: Int($1.position)) }
+    }
+}
+
 extension Scheduler {
     /// The next step, which there must be.
     mutating func packed() throws -> Step {

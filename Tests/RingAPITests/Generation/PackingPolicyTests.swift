@@ -64,7 +64,7 @@ import Wire
     @Test(arguments: [(2.0, 64), (8.0, 256), (100.0, 512)])
     func oneShardTakesPromptsInChunks(overheadRows: Double, rows: Int) throws {
         let policy = try measured(stages: 1, overheadRows: overheadRows)
-        #expect(policy.prefillRowsMax(promptRows: 10_000, decodeRows: 0, isAnyDecoding: false) == rows)
+        #expect(policy.prefillRows(10_000, beside: 0, decodes: false) == rows)
     }
 
     /// The number of chunks balances filling the pipeline against each step's own cost; the values are the formula's,
@@ -72,7 +72,7 @@ import Wire
     @Test(arguments: [(2, 2048, 128), (2, 32_768, 256), (3, 2048, 96), (9, 2048, 48), (2, 10, 48)])
     func severalShardsTakePromptsInChunks(stages: Int, backlog: Int, rows: Int) throws {
         #expect(
-            try policy(stages: stages).prefillRowsMax(promptRows: backlog, decodeRows: 0, isAnyDecoding: false) == rows
+            try policy(stages: stages).prefillRows(backlog, beside: 0, decodes: false) == rows
         )
     }
 
@@ -87,17 +87,42 @@ import Wire
                 policy.cost.observe(rows: rows, nanoseconds: UInt64((Double(rows) + overheadRows) * 1e9))
             }
         }
-        let rows = policy.prefillRowsMax(promptRows: 10_000, decodeRows: decodeRows, isAnyDecoding: true)
+        let rows = policy.prefillRows(10_000, beside: decodeRows, decodes: true)
         let without = policy.cost.nanoseconds(rows: decodeRows)
         let worst = { (rows: Int) in without + policy.cost.perRow * Double(rows) * 1.5 }
         #expect(worst(rows) <= 3.01 * without)
         #expect(worst(rows + 1) >= 2.99 * without)
     }
 
+    /// Rows that look back far take longer: there are fewer of them in a step, which takes no longer.
+    @Test(arguments: [1, 2]) func chunksTakeEquallyLongAllAlong(stages: Int) throws {
+        var policy = try policy(stages: stages) { $0.rowsMax = 4096 }
+        let time = { (size: StepSize) in 1e8 * (8 + Double(size.rows) + Double(size.context) / 1000) }
+        for rows in [1, 4, 60, 250] {
+            for position in [0, 100, 2000, 9000] {
+                var size = StepSize()
+                size.add(rows: rows, after: position)
+                policy.cost.observe(size, nanoseconds: UInt64(time(size)))
+            }
+        }
+        policy.cost.fit()
+        for isAnyDecoding in [false, true] {
+            let decode = StepSize(rows: isAnyDecoding ? 40 : 0)
+            let times = [0, 1000, 3000].map { position in
+                let rows = policy.prefillRowsMax(
+                    promptRows: 4000, context: position, decode: decode, isAnyDecoding: isAnyDecoding)
+                return Double(rows) * (1 + Double(position) / 1000)
+            }
+            // But for whole rows and tiles.
+            let most = isAnyDecoding ? 4.0 : 4 * Double(PackingPolicy.tileRows)
+            for time in times { #expect(abs(time - times[0]) <= most) }
+        }
+    }
+
     /// On a fast ring a chunk may take a twentieth of a second, which nobody notices.
     @Test func aFastRingTakesLargerChunksBesideStreams() throws {
         let policy = try measured(stages: 1, overheadRows: 8)
-        let rows = policy.prefillRowsMax(promptRows: 10_000, decodeRows: 1, isAnyDecoding: true)
+        let rows = policy.prefillRows(10_000, beside: 1, decodes: true)
         #expect(abs(policy.cost.nanoseconds(rows: rows) - policy.cost.base - 50e6) < 1e6)
     }
 
@@ -106,7 +131,7 @@ import Wire
         streaming[0].windowLayers = 2
         let policy = try EngineFixtures.policy(streaming)
         #expect(policy.cost.overheadRows == Double(PackingPolicy.overheadRowsFromDisk))
-        #expect(policy.prefillRowsMax(promptRows: 1000, decodeRows: 1, isAnyDecoding: true) == 512)
+        #expect(policy.prefillRows(1000, beside: 1, decodes: true) == 512)
     }
 
     @Test func aStepsPayloadFitsAFrame() throws {
@@ -125,5 +150,13 @@ import Wire
         shards[0].contextTokensMax = 0
         shards[1].contextTokensMax = 0
         #expect(try EngineFixtures.policy(shards).contextTokensMax == 4096)
+    }
+}
+
+extension PackingPolicy {
+    /// For prompts at their beginning.
+    fileprivate func prefillRows(_ promptRows: Int, beside decodeRows: Int, decodes: Bool) -> Int {
+        prefillRowsMax(
+            promptRows: promptRows, context: 0, decode: StepSize(rows: decodeRows), isAnyDecoding: decodes)
     }
 }

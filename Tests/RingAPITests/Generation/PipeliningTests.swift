@@ -6,10 +6,12 @@ import Wire
 @testable import RingAPI
 
 /// Shards in a row, each with an equal part of the layers, and a clock that only they move. Time is counted in rows: a
-/// step takes as long as its rows and a fixed part, over all shards together.
+/// step takes as long as its rows and a fixed part, over all shards together, and `perContext` for each token that a
+/// row looks back at.
 private struct TimedPipeline {
     static let stepOverhead = Double(PackingPolicy.overheadRowsFromMemory)
 
+    private let perContext: Double
     private var scheduler: Scheduler
     private var model = SimulatedModel()
     /// When each shard is free again, and for how long it has worked.
@@ -21,7 +23,8 @@ private struct TimedPipeline {
     /// When each sequence got its events.
     private(set) var tokenTimes: [UInt64: [Double]] = [:]
 
-    init(stages: Int) throws {
+    init(stages: Int, perContext: Double = 0) throws {
+        self.perContext = perContext
         var limits = SchedulerLimits()
         // Every row is one that was asked for.
         limits.speculation = .off
@@ -49,16 +52,20 @@ private struct TimedPipeline {
         now = doneAt
         var result = try model.answer(step)
         // Shards say what a step has taken, in time units of half a second: none is too short to be noticed.
-        result.computeNanoseconds = UInt64((Double(step.rowCount) + Self.stepOverhead) * 500e6)
+        result.computeNanoseconds = UInt64(cost(step) * 500e6)
         for case .event(let id, .token) in scheduler.apply(result) {
             tokenTimes[id, default: []].append(now)
         }
         pump()
     }
 
+    private func cost(_ step: Step) -> Double {
+        Double(step.rowCount) + Self.stepOverhead + perContext * Double(step.size.context)
+    }
+
     private mutating func pump() {
         while let step = scheduler.nextStep() {
-            let cost = (Double(step.rowCount) + Self.stepOverhead) / Double(freeAt.count)
+            let cost = cost(step) / Double(freeAt.count)
             rowsSent += step.rowCount
             var at = now
             for stage in freeAt.indices {
@@ -80,8 +87,8 @@ private struct TimedPipeline {
 }
 
 @Suite struct PipeliningTests {
-    private func timeToEvaluate(prompt count: Int, stages: Int) throws -> Double {
-        var pipeline = try TimedPipeline(stages: stages)
+    private func timeToEvaluate(prompt count: Int, stages: Int, perContext: Double = 0) throws -> Double {
+        var pipeline = try TimedPipeline(stages: stages, perContext: perContext)
         _ = try pipeline.admit(EngineFixtures.request(prompt: count, tokensMax: 1))
         while !pipeline.isIdle { try pipeline.advance() }
         return pipeline.now
@@ -130,6 +137,23 @@ private struct TimedPipeline {
         // A bound that is not wasted: the prompt does not wait twice as long as it would alone.
         let alone = try timeToEvaluate(prompt: 4000, stages: stages)
         #expect(pipeline.now - start <= 2 * alone)
+    }
+
+    /// The last rows of this prompt take nine times what its first take: the bound holds for them as well, as far as
+    /// attention's part is learned while it grows.
+    @Test(arguments: [1, 2]) func rowsThatLookBackFarDelayStreamsNoMore(stages: Int) throws {
+        var pipeline = try TimedPipeline(stages: stages, perContext: 1 / 500)
+        let ids = try (0..<UInt32(4)).map {
+            try pipeline.admit(EngineFixtures.request(prompt: 4, salt: $0, tokensMax: 4000))
+        }
+        for _ in 0..<90 { try pipeline.advance() }
+        let start = pipeline.now
+        let long = try pipeline.admit(EngineFixtures.request(prompt: 4000, salt: 9, tokensMax: 1))
+        while pipeline.tokenTimes[long] == nil { try pipeline.advance() }
+        let gaps = ids.flatMap { pipeline.gaps(of: $0, after: start) }.sorted()
+        let step = TimedPipeline.stepOverhead + Double(4 / stages)
+        let ownContext = 1 / 500 * Double(ids.compactMap { pipeline.tokenTimes[$0]?.count }.max() ?? 0)
+        #expect(gaps[gaps.count - 1] <= 1.15 * (1 + PackingPolicy.delayBesideDecode) * (step + 4 * ownContext))
     }
 
     /// Prompts of mixed lengths that all come at once: each gets its first token about when it would if the ring were

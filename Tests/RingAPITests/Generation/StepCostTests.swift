@@ -32,6 +32,38 @@ import Testing
         for rows in [1, 16, 64, 512] { #expect(abs(cost.nanoseconds(rows: rows) / line(rows) - 1) < 0.02) }
     }
 
+    /// Attention is told from the rows as soon as rows have looked back differently far.
+    @Test(arguments: [0.0, 1.0, 40.0]) func contextGivesThePlane(perContext: Double) {
+        var cost = StepCost(expectedOverheadRows: 8)
+        let time = { (size: StepSize) in 30_000 + 5000 * Double(size.rows) + perContext * Double(size.context) }
+        for position in stride(from: 0, to: 2000, by: 40) {
+            for rows in [1, 40] {
+                var size = StepSize()
+                size.add(rows: rows, after: position)
+                cost.observe(size, nanoseconds: UInt64(time(size)))
+            }
+        }
+        cost.fit()
+        for (rows, position) in [(1, 0), (8, 300), (64, 2000), (200, 6000)] {
+            var size = StepSize()
+            size.add(rows: rows, after: position)
+            #expect(abs(cost.nanoseconds(size) / time(size) - 1) < 0.03, "\(rows) rows after \(position)")
+        }
+        #expect(abs(cost.nanoseconds(ofRowAfter: 1000) / (5000 + 1000 * perContext) - 1) < 0.03)
+    }
+
+    /// Where all rows look back equally far, nobody can tell, and it does not matter.
+    @Test func oneContextIsTheRows() {
+        var cost = StepCost(expectedOverheadRows: 8)
+        for rows in [2, 64, 256] {
+            let size = StepSize(rows: rows, context: 500 * rows)
+            for _ in 0..<4 { cost.observe(size, nanoseconds: UInt64(1000 * (3 + rows))) }
+        }
+        cost.fit()
+        #expect(abs(cost.nanoseconds(StepSize(rows: 100, context: 50_000)) / 103_000 - 1) < 0.03)
+        #expect(cost.perContext * 500 < 0.1 * cost.perRow)
+    }
+
     @Test func manyTokensDoNotMakeAPromptForgotten() {
         var cost = StepCost(expectedOverheadRows: 8)
         for _ in 0..<4 { cost.observe(rows: 256, nanoseconds: 258_000) }
@@ -55,11 +87,15 @@ import Testing
             var cost = StepCost(expectedOverheadRows: Int.random(in: 0...300, using: &numbers))
             for _ in 0..<20 {
                 let exponent = Int.random(in: 0..<64, using: &numbers)
-                cost.observe(
-                    rows: Int.random(in: 0...4096, using: &numbers),
-                    nanoseconds: UInt64.random(in: 0...UInt64.max >> exponent, using: &numbers))
+                var size = StepSize()
+                size.add(
+                    rows: Int.random(in: 0...4096, using: &numbers), after: Int.random(in: 0...1 << 20, using: &numbers)
+                )
+                cost.observe(size, nanoseconds: UInt64.random(in: 0...UInt64.max >> exponent, using: &numbers))
+                cost.fit()
                 #expect(cost.base.isFinite && cost.base >= 0)
                 #expect(cost.perRow.isFinite && cost.perRow > 0)
+                #expect(cost.perContext.isFinite && cost.perContext >= 0)
                 #expect(cost.overheadRows.isFinite)
             }
         }
