@@ -160,7 +160,10 @@ struct RingFormation {
         switch phase {
         case .disconnected: break
         case .resting: self.trouble = trouble
-        case .probing: rest(trouble, at: now)
+        case .probing:
+            // Loading ends by itself, and the ring is to serve from then on: so it is asked often.
+            if failure.kind == .loading { probeDelay = timing.probeDelayFirst }
+            rest(trouble, at: now)
         case .beginning:
             if failure.kind == .staleEpoch { epochs.leapAhead() }
             if failure.probeID == 0 { rest(trouble, at: now) }

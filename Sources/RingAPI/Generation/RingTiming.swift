@@ -9,7 +9,7 @@ public struct RingTiming: Equatable, Sendable {
     public var lapTimeout: Duration = .seconds(10)
     /// Waits between probes of an incomplete ring double from the first to the largest: a ring that starts is found
     /// within a tenth of a second, one that lacks a machine costs next to nothing.
-    public var probeDelayFirst: Duration = .milliseconds(100)
+    public var probeDelayFirst: Duration = .milliseconds(50)
     public var probeDelayMax: Duration = .seconds(2)
     /// A step on the ring this long is worth a line in the log.
     public var stepNotice: Duration = .seconds(10)
@@ -22,7 +22,7 @@ public struct RingTiming: Equatable, Sendable {
     public var drainTimeout: Duration = .seconds(30)
     /// How often the clock is looked at while the ring is ready and while it is not.
     public var tickReady: Duration = .seconds(1)
-    public var tickWaiting: Duration = .milliseconds(100)
+    public var tickWaiting: Duration = .milliseconds(20)
 
     public init() {}
 }
