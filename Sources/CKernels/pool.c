@@ -153,6 +153,10 @@ static void ring_bell(ck_pool *pool) {
     futex_wake_all(&pool->bell);
 }
 
+void ck_pool_rouse(ck_pool *pool) {
+    if (pool != NULL) ring_bell(pool);
+}
+
 static void *worker_main(void *argument) {
     worker_start start = *(worker_start *)argument;
     free(argument);
