@@ -19,10 +19,6 @@ public final class ShardService: Service {
         case serving(ShardNode)
     }
 
-    /// With one stream the next step comes as soon as the result has gone round: sleeping in between would cost the
-    /// wake-up of an idle core in each token.
-    private static let receiveSpin: Duration = .microseconds(150)
-
     private let configuration: ShardConfiguration
     private let model: ShardModel
     private let address: RingAddress
@@ -57,9 +53,7 @@ public final class ShardService: Service {
     public func run() async throws {
         let hello = Hello(softwareVersion: softwareVersion, name: configuration.name, role: .shard)
         let outgoing = OutgoingLink(to: next, as: hello, logger: logger) { [self] failure in sendBackward(failure) }
-        var links = LinkConfiguration()
-        links.receiveSpin = Self.receiveSpin
-        let inbound = InboundLinks(as: hello, configuration: links, logger: logger) { [self] frame, link in
+        let inbound = InboundLinks(as: hello, logger: logger) { [self] frame, link in
             guard let failure = receive(frame, outgoing) else { return }
             // A neighbor that is gone dials again and asks anew.
             try? link.sendBackward(failure)
