@@ -14,8 +14,8 @@
 #define WIDENED_FLOATS_MAX 65536
 // From so many queries on a block is widened.
 #define WIDENED_QUERIES_MIN 7
-// Least work of a run that is spread over the pool, in products of keys and values: some 10 µs.
-#define POOLED_PRODUCTS_MIN ((size_t)256 << 10)
+// Least work of a run that is spread over the pool, in products of keys and values: some 5 µs.
+#define POOLED_PRODUCTS_MIN ((size_t)64 << 10)
 // Items for each thread, where rows can be divided so: heads and spans of tokens differ.
 #define ITEMS_PER_THREAD 4
 // Fewer rows of a sequence together would widen each block too often.

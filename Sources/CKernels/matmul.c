@@ -3,11 +3,11 @@
 #include "panel.h"
 #include "worker.h"
 
-// Items a worker gets on average, so that one that was held up leaves its share to others.
-#define ITEMS_PER_WORKER 4
-// Least work of an item, in weight bytes read plus multiplications / 16: some 5 µs, ten times what handing it out
-// costs.
-#define ITEM_COST_MIN ((size_t)96 << 10)
+// Work of an item, in weight bytes read plus multiplications / 16: some 2 µs, thirty times what taking one costs. At
+// the end of a product workers wait for each other about half of that.
+#define ITEM_COST ((size_t)48 << 10)
+// Less work than this is not worth waking others for.
+#define POOLED_COST_MIN ((size_t)192 << 10)
 // Outputs of an item are a multiple of this, so that strips stay whole.
 #define OUTPUTS_STEP CK_PANEL_OUTPUTS_MAX
 
@@ -94,7 +94,7 @@ static void pack_item(void *context, size_t tile) {
 
 // Puts the chunk's rows into scratch as the form needs them.
 static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
-    if (run->rows * run->inputs < ITEM_COST_MIN) pool = NULL;
+    if (run->rows * run->inputs < POOLED_COST_MIN / 2) pool = NULL;
     if (run->form.is_quantized) {
         ck_quantized_rows *to = &run->quantized;
         to->value_stride = value_stride(run->inputs, run->form.group);
@@ -333,10 +333,9 @@ static void run_form(ck_pool *pool, product_run *run, void *scratch) {
         outputs += matrix->outputs;
         cost += matrix->outputs * (ck_matrix_row_bytes(matrix) + run->rows * run->inputs / 16);
     }
-    size_t wanted = ck_min_size((size_t)ck_pool_threads(pool) * ITEMS_PER_WORKER, cost / ITEM_COST_MIN);
-    if (wanted < 2) pool = NULL;
-    if (wanted < 1) wanted = 1;
-    run->item_outputs = ck_round_up((outputs + wanted - 1) / wanted, OUTPUTS_STEP);
+    if (cost < POOLED_COST_MIN) pool = NULL;
+    size_t item_outputs = ck_pool_threads(pool) == 1 ? outputs : ITEM_COST * outputs / cost;
+    run->item_outputs = ck_round_up(item_outputs == 0 ? 1 : item_outputs, OUTPUTS_STEP);
     size_t items = 0;
     for (size_t p = 0; p < run->product_count; p++) {
         if (takes_part(run, &run->products[p])) items += items_of(run, &run->products[p]);

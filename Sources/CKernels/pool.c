@@ -1,11 +1,13 @@
 // The worker pool: the caller takes items beside its workers, which spin a little between runs and then sleep on a
 // futex.
 //
-// One 64-bit word, `claims`, holds the run's number and the next item to take. A worker that read run r's description
-// takes an item by swapping (r, i) for (r, i + 1). Before the caller writes another description, with every item of r
-// done, it puts a run without items between: from then on no swap of r's succeeds, also not that of a worker that has
-// read r's word and then the new description. So a run ends when its items are done and never waits for a worker that
-// took none: a worker that the system has set aside costs nothing.
+// Each worker has a share of a run's items, one after the other, so that it walks through memory in one direction; who
+// has none left takes the last ones of another's share. A share is one 64-bit word: the run's number, the first item
+// that is left and the end. A worker that read run r's description takes an item by swapping (r, i, e) for (r, i + 1,
+// e), or for (r, i, e − 1) where the share is another's; the swap succeeds only while run r has items left, and then
+// the description it read is run r's, since the caller writes another only after every item of r is done. So a run
+// ends when its items are done and never waits for a worker that took none: a worker that the system has set aside
+// costs nothing.
 #define _GNU_SOURCE
 #include "ckernels.h"
 
@@ -32,20 +34,29 @@
 // Workers' stacks: kernels keep some tens of kilobytes there.
 #define WORKER_STACK_BYTES ((size_t)1 << 20)
 #define CACHE_LINE_BYTES 64
+// Items of a run; more are run in several.
+#define ITEMS_MAX UINT16_MAX
+
+// Items of a run that nobody has taken yet.
+typedef struct {
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t left;  // run << 32 | first item << 16 | end
+} share;
 
 struct ck_pool {
     uint32_t threads;
     uint32_t started;  // worker threads, without the caller
     pthread_t *handles;
     uint8_t *arenas;  // [threads − 1, CK_ARENA_BYTES]
+    share *shares;    // [threads], the caller's first
 
-    // The run in progress; written by the caller between runs, while `claims` has nothing to take.
+    // The run in progress; written by the caller between runs. Relaxed atomics: shares and `run` order them.
     _Alignas(CACHE_LINE_BYTES) _Atomic(ck_pool_body) body;
     _Atomic(void *) context;
     _Atomic uint32_t items;
     atomic_bool stopping;
 
-    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t claims;  // run << 32 | next item
+    _Atomic uint32_t run;  // its number, published when all shares are
+
     _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t done;    // items of this run that are finished; a futex
     _Atomic uint32_t caller_sleeps;
     _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t bell;  // counts up to wake sleepers; a futex
@@ -75,53 +86,75 @@ static void futex_wake_all(_Atomic uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-// Takes and runs items of run `run` until none is left.
-static void work_on(ck_pool *pool, uint32_t run) {
-    uint64_t claim = atomic_load_explicit(&pool->claims, memory_order_acquire);
-    while ((uint32_t)(claim >> 32) == run) {
-        uint32_t items = atomic_load_explicit(&pool->items, memory_order_acquire);
-        ck_pool_body body = atomic_load_explicit(&pool->body, memory_order_acquire);
-        void *context = atomic_load_explicit(&pool->context, memory_order_acquire);
-        uint32_t item = (uint32_t)claim;
-        if (item >= items) return;
-        if (!atomic_compare_exchange_weak_explicit(&pool->claims, &claim, claim + 1, memory_order_acq_rel,
-                                                   memory_order_acquire)) {
-            continue;
+// Takes an item of run `run` from a share: its first, or its last where the share is another's.
+static bool take_item(share *from, uint32_t run, bool is_own, uint32_t *item) {
+    uint64_t left = atomic_load_explicit(&from->left, memory_order_acquire);
+    for (;;) {
+        uint32_t first = (uint32_t)left >> 16, end = (uint32_t)left & 0xffffu;
+        if ((uint32_t)(left >> 32) != run || first >= end) return false;
+        *item = is_own ? first : end - 1;
+        uint64_t rest = is_own ? left + 0x10000u : left - 1;
+        if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            return true;
         }
-        body(context, item);
-        if (atomic_fetch_add(&pool->done, 1) + 1 == items && atomic_load(&pool->caller_sleeps) != 0) {
-            futex_wake_all(&pool->done);
+    }
+}
+
+// Runs what is left of run `run`: the worker's own share, then what others have not begun.
+static void work_on(ck_pool *pool, uint32_t run, uint32_t worker) {
+    // Read before an item is taken, and so this run's once one was.
+    ck_pool_body body = atomic_load_explicit(&pool->body, memory_order_relaxed);
+    void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+    uint32_t items = atomic_load_explicit(&pool->items, memory_order_relaxed), taken = 0;
+    for (uint32_t i = 0, owner = worker; i < pool->threads; i++) {
+        uint32_t item;
+        while (take_item(&pool->shares[owner], run, i == 0, &item)) {
+            body(context, item);
+            taken++;
         }
-        claim = atomic_load_explicit(&pool->claims, memory_order_acquire);
+        if (++owner == pool->threads) owner = 0;
+    }
+    if (taken == 0) return;
+    if (atomic_fetch_add(&pool->done, taken) + taken == items && atomic_load(&pool->caller_sleeps) != 0) {
+        futex_wake_all(&pool->done);
     }
 }
 
 static bool has_news(ck_pool *pool, uint32_t run) {
-    return (uint32_t)(atomic_load(&pool->claims) >> 32) != run || atomic_load(&pool->stopping);
+    return atomic_load(&pool->run) != run || atomic_load(&pool->stopping);
 }
 
-// Returns once the run is another than `run` or the pool stops.
-static void wait_for_news(ck_pool *pool, uint32_t run) {
+// Returns whether there was news while this thread could spin.
+static bool spin_for_news(ck_pool *pool, uint32_t run) {
     for (int yields = 0; yields < YIELDS_BEFORE_SLEEP; yields++) {
         for (int spins = 0; spins < SPINS_PER_YIELD; spins++) {
-            if (has_news(pool, run)) return;
+            if (has_news(pool, run)) return true;
             pause_briefly();
         }
         sched_yield();
     }
-    atomic_fetch_add(&pool->sleepers, 1);
-    for (;;) {
+    return false;
+}
+
+// Returns once the run is another than `run` or the pool stops.
+static void wait_for_news(ck_pool *pool, uint32_t run) {
+    while (!spin_for_news(pool, run)) {
+        atomic_fetch_add(&pool->sleepers, 1);
         uint32_t seen = atomic_load(&pool->bell);
-        if (has_news(pool, run)) break;
-        futex_wait(&pool->bell, seen);
+        if (!has_news(pool, run)) futex_wait(&pool->bell, seen);
+        atomic_fetch_sub(&pool->sleepers, 1);
     }
-    atomic_fetch_sub(&pool->sleepers, 1);
 }
 
 static void ring_bell(ck_pool *pool) {
     if (atomic_load(&pool->sleepers) == 0) return;
     atomic_fetch_add(&pool->bell, 1);
     futex_wake_all(&pool->bell);
+}
+
+void ck_pool_rouse(ck_pool *pool) {
+    if (pool != NULL) ring_bell(pool);
 }
 
 static void *worker_main(void *argument) {
@@ -136,8 +169,8 @@ static void *worker_main(void *argument) {
     for (;;) {
         wait_for_news(pool, run);
         if (atomic_load(&pool->stopping)) return NULL;
-        run = (uint32_t)(atomic_load(&pool->claims) >> 32);
-        work_on(pool, run);
+        run = atomic_load(&pool->run);
+        work_on(pool, run, start.index);
     }
 }
 
@@ -176,9 +209,12 @@ ck_pool *ck_pool_create(uint32_t threads) {
     if (pool == NULL) return NULL;
     *pool = (ck_pool){.threads = threads};
     if (threads == 1) return pool;
+    pool->shares = aligned_alloc(CACHE_LINE_BYTES, threads * sizeof *pool->shares);
     pool->handles = calloc(threads - 1, sizeof *pool->handles);
     pool->arenas = aligned_alloc(CACHE_LINE_BYTES, (size_t)(threads - 1) * CK_ARENA_BYTES);
-    if (pool->handles == NULL || pool->arenas == NULL || !start_workers(pool)) {
+    bool has_memory = pool->shares != NULL && pool->handles != NULL && pool->arenas != NULL;
+    for (uint32_t index = 0; has_memory && index < threads; index++) atomic_init(&pool->shares[index].left, 0);
+    if (!has_memory || !start_workers(pool)) {
         ck_pool_destroy(pool);
         return NULL;
     }
@@ -192,6 +228,7 @@ void ck_pool_destroy(ck_pool *pool) {
     for (uint32_t index = 0; index < pool->started; index++) pthread_join(pool->handles[index], NULL);
     free(pool->handles);
     free(pool->arenas);
+    free(pool->shares);
     free(pool);
 }
 
@@ -216,16 +253,19 @@ static void wait_until_done(ck_pool *pool, uint32_t items) {
 }
 
 static void run_slice(ck_pool *pool, uint32_t items, ck_pool_body body, void *context) {
-    uint32_t run = (uint32_t)(atomic_load_explicit(&pool->claims, memory_order_relaxed) >> 32) + 2;
-    // Whoever sees one of the next stores sees this one when it swaps.
-    atomic_store(&pool->claims, (uint64_t)(run - 1) << 32 | UINT32_MAX);
-    atomic_store_explicit(&pool->body, body, memory_order_release);
-    atomic_store_explicit(&pool->context, context, memory_order_release);
-    atomic_store_explicit(&pool->items, items, memory_order_release);
+    uint32_t run = atomic_load_explicit(&pool->run, memory_order_relaxed) + 1;
+    atomic_store_explicit(&pool->body, body, memory_order_relaxed);
+    atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+    atomic_store_explicit(&pool->items, items, memory_order_relaxed);
     atomic_store(&pool->done, 0);
-    atomic_store(&pool->claims, (uint64_t)run << 32);
+    for (uint32_t worker = 0; worker < pool->threads; worker++) {
+        uint64_t first = (uint64_t)items * worker / pool->threads, end = (uint64_t)items * (worker + 1) / pool->threads;
+        atomic_store_explicit(&pool->shares[worker].left, (uint64_t)run << 32 | first << 16 | end,
+                              memory_order_release);
+    }
+    atomic_store(&pool->run, run);
     ring_bell(pool);
-    work_on(pool, run);
+    work_on(pool, run, 0);
     wait_until_done(pool, items);
 }
 
@@ -245,13 +285,13 @@ void ck_pool_run(ck_pool *pool, size_t items, ck_pool_body body, void *context) 
         for (size_t item = 0; item < items; item++) body(context, item);
         return;
     }
-    if (items <= UINT32_MAX) {
+    if (items <= ITEMS_MAX) {
         run_slice(pool, (uint32_t)items, body, context);
         return;
     }
-    for (size_t first = 0; first < items; first += UINT32_MAX) {
+    for (size_t first = 0; first < items; first += ITEMS_MAX) {
         slice_context slice = {body, context, first};
-        size_t count = items - first < UINT32_MAX ? items - first : UINT32_MAX;
+        size_t count = items - first < ITEMS_MAX ? items - first : ITEMS_MAX;
         run_slice(pool, (uint32_t)count, run_slice_item, &slice);
     }
 }

@@ -62,6 +62,8 @@ public final class LayerRuntime: StepRuntime {
 
     public func apply(_ step: Step, payload: [UInt8]) throws(Failure) -> StepOutcome {
         let begun = ContinuousClock.now
+        // They wake while the step is unpacked and its tokens are embedded.
+        compute.pool.rouse()
         do {
             let first = Int(step.nextLayer)
             let layers = first..<end(of: first)

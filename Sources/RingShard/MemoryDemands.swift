@@ -44,7 +44,7 @@ extension MemoryDemands {
         let shape = model.shape
         let cacheType = configuration.cacheType
         self.init(
-            layers: "\(layers)", endsBytes: ends.map { WeightSlab.memoryBytes($0.byteCount) } ?? 0,
+            layers: "\(layers)", endsBytes: ends.map { WeightSlab.memoryBytes([$0.byteCount]) } ?? 0,
             windowBytes: (1...plans.count).map {
                 LayerWindow(layers: plans.keys, windowLayers: $0).memoryBytes(plans)
             },

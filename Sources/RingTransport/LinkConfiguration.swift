@@ -12,8 +12,9 @@ public struct LinkConfiguration: Sendable {
     public var heartbeatInterval: Duration = .seconds(1)
     /// A link on which nothing was heard for this long is given up: several heartbeats are missing.
     public var heartbeatTimeout: Duration = .seconds(5)
-    /// Waits between dials double from the first to the largest.
-    public var redialDelayFirst: Duration = .milliseconds(50)
+    /// Waits between dials double from the first to the largest: daemons that start together find each other within
+    /// some milliseconds.
+    public var redialDelayFirst: Duration = .milliseconds(5)
     public var redialDelayMax: Duration = .seconds(2)
     /// A neighbor of another protocol version is asked again this seldom: someone has to replace its program first.
     public var redialDelayAfterMismatch: Duration = .seconds(30)

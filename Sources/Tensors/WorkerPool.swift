@@ -22,6 +22,11 @@ public final class WorkerPool {
         ck_pool_destroy(pool)
     }
 
+    /// Wakes the threads that sleep, because there will be work in some microseconds.
+    public func rouse() {
+        ck_pool_rouse(pool)
+    }
+
     /// Runs `body` for each item of `0 ..< items`, on any thread and in any order, and returns when all are done.
     func run(items: Int, _ body: (Int) -> Void) {
         withoutActuallyEscaping(body) { body in

@@ -75,7 +75,7 @@ extension LayerWindow {
 
     /// Most memory that the layers of this window take at a time.
     public func memoryBytes(_ plans: [Int: LayerPlan]) -> Int {
-        slabBytes(plans).reduce(0) { $0 + WeightSlab.memoryBytes($1) }
+        WeightSlab.memoryBytes(slabBytes(plans))
     }
 }
 

@@ -49,7 +49,7 @@ final class LayerStoreCore<Layer: Sendable>: Sendable {
         guard windowLayers >= 1 else { throw LayerStoreError.windowTooSmall(windowLayers: windowLayers) }
         let window = LayerWindow(layers: plans.keys, windowLayers: windowLayers)
         let slotBytes = window.slabBytes(plans)
-        self.slabs = try slotBytes.map { try WeightSlab(byteCount: $0) }
+        self.slabs = try WeightSlab.neighbors(byteCounts: slotBytes)
         self.windowBytesMax = slotBytes.reduce(0, +)
         self.windowLayers = window.slotCount
         self.plans = plans

@@ -9,7 +9,9 @@ struct AllCommand: BenchJob {
     @OptionGroup var options: BenchOptions
 
     /// In the order of the table. A new job is added here and to the program's subcommands.
-    private static let jobs: [any BenchJob.Type] = [BandwidthCommand.self, DecodeCommand.self, PrefillCommand.self]
+    private static let jobs: [any BenchJob.Type] = [
+        BandwidthCommand.self, DecodeCommand.self, PrefillCommand.self, StartupCommand.self,
+    ]
 
     func measure(into report: BenchReport) async throws {
         for job in Self.jobs {

@@ -254,7 +254,7 @@ final class BenchRing: Sendable {
                     Frame(.begin(Begin(epoch: epoch, modelFingerprint: fingerprint, activations: .f32))))
                 return try awaitBegin(epoch)
             }
-            arrivals.pause(.milliseconds(50))
+            arrivals.pause(.milliseconds(5))
         }
         throw BenchError("the ring did not come up within \(Self.startTimeout)")
     }

@@ -1,6 +1,7 @@
 // The worker pool: every item once, whatever the counts.
 
 import CKernels
+import Glibc
 import Synchronization
 import Testing
 
@@ -27,7 +28,8 @@ private final class ItemCounts: Sendable {
 
 extension KernelTests {
     @Suite struct Pool {
-        @Test(arguments: [0, 1, 2, 3, 7, 64, 1000]) func everyItemIsRunOnce(items: Int) {
+        /// More items than a share counts are run in several goes.
+        @Test(arguments: [0, 1, 2, 3, 7, 64, 1000, 65_535, 65_536, 140_000]) func everyItemIsRunOnce(items: Int) {
             for pool in Pools.all {
                 let counts = ItemCounts(items: items)
                 counts.run(on: pool)
@@ -68,6 +70,24 @@ extension KernelTests {
             var sums = [Int](repeating: 0, count: 100)
             for _ in 0..<50 { ck_pool_run(pool, sums.count, body, &sums) }
             #expect(sums == (0..<100).map { $0 * 50 })
+        }
+
+        /// Who has done his own items takes over those of a worker that is held up: the caller's first item waits until
+        /// all others are done.
+        @Test func itemsOfAWorkerThatIsHeldUpAreTakenOver() {
+            let pool = ck_pool_create(2)
+            defer { ck_pool_destroy(pool) }
+            let items = 40
+            let done = ItemCounts(items: items)
+            let body: ck_pool_body = { context, item in
+                let counts = Unmanaged<ItemCounts>.fromOpaque(context!).takeUnretainedValue()
+                if item == 0 {
+                    while counts.values.dropFirst().contains(0) { sched_yield() }
+                }
+                counts.counts[item].value.add(1, ordering: .relaxed)
+            }
+            ck_pool_run(pool, items, body, Unmanaged.passUnretained(done).toOpaque())
+            #expect(done.values.allSatisfy { $0 == 1 })
         }
 
         /// Workers that have gone to sleep between runs are woken.

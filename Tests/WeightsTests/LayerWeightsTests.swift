@@ -102,10 +102,27 @@ import Testing
         #expect(checkpointError { _ = try LayerWeights.load(plan, into: slab, from: reader) } != nil)
     }
 
+    /// Many slabs smaller than a huge page lie in huge pages together, and none in another's bytes.
+    @Test func neighborsLieOneBehindTheOther() throws {
+        let byteCounts = Array(repeating: (1 << 20) - 100, count: 5) + [1, 0, 5000]
+        let slabs = try WeightSlab.neighbors(byteCounts: byteCounts)
+        #expect(slabs.map(\.byteCount) == byteCounts)
+        let base = UInt(bitPattern: slabs[0].baseAddress)
+        #expect(base % (2 << 20) == 0)
+        for (slab, next) in zip(slabs, slabs.dropFirst()) {
+            #expect(UInt(bitPattern: slab.baseAddress) % 4096 == 0)
+            let gap = next.baseAddress - slab.baseAddress
+            #expect(gap >= slab.byteCount && gap < slab.byteCount + 8192)
+        }
+        let end = slabs[7].baseAddress + slabs[7].byteCount
+        #expect(UInt(bitPattern: end) - base <= UInt(WeightSlab.memoryBytes(byteCounts)))
+        end.storeBytes(of: 1, toByteOffset: -1, as: UInt8.self)
+    }
+
     @Test func slabsAreZeroAlignedAndRefusedWhenBeyondMemory() throws {
-        for byteCount in [0, 1, 4096, 40 << 20] {
+        for byteCount in [0, 1, 4096, 2 << 20, 40 << 20] {
             let slab = try WeightSlab(byteCount: byteCount)
-            #expect(UInt(bitPattern: slab.baseAddress) % (byteCount > 16 << 20 ? 2 << 20 : 4096) == 0)
+            #expect(UInt(bitPattern: slab.baseAddress) % (byteCount >= 2 << 20 ? 2 << 20 : 4096) == 0)
             if byteCount > 0 { slab.baseAddress.storeBytes(of: 1, toByteOffset: byteCount - 1, as: UInt8.self) }
         }
         let error = checkpointError { _ = try WeightSlab(byteCount: 1 << 60) }

@@ -60,6 +60,9 @@ uint32_t ck_pool_threads(const ck_pool *pool);
 typedef void (*ck_pool_body)(void *context, size_t item);
 void ck_pool_run(ck_pool *pool, size_t items, ck_pool_body body, void *context);
 
+// Wakes the workers that sleep, because a run comes soon: they spin for it a while. NULL is allowed.
+void ck_pool_rouse(ck_pool *pool);
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Element types and matrices (matrix.c, matmul.c)
 

@@ -160,7 +160,9 @@ struct RingFormation {
         switch phase {
         case .disconnected: break
         case .resting: self.trouble = trouble
-        case .probing: rest(trouble, at: now)
+        case .probing:
+            if failure.kind == .loading { probeDelay = timing.probeDelayLoading }
+            rest(trouble, at: now)
         case .beginning:
             if failure.kind == .staleEpoch { epochs.leapAhead() }
             if failure.probeID == 0 { rest(trouble, at: now) }

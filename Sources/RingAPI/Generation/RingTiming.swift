@@ -11,6 +11,8 @@ public struct RingTiming: Equatable, Sendable {
     /// within a tenth of a second, one that lacks a machine costs next to nothing.
     public var probeDelayFirst: Duration = .milliseconds(100)
     public var probeDelayMax: Duration = .seconds(2)
+    /// The wait where a shard is still loading, which ends by itself: the ring is to serve from then on.
+    public var probeDelayLoading: Duration = .milliseconds(50)
     /// A step on the ring this long is worth a line in the log.
     public var stepNotice: Duration = .seconds(10)
     /// A step without a result for this long has failed: weights read from a slow disk take a minute or two.
@@ -22,7 +24,7 @@ public struct RingTiming: Equatable, Sendable {
     public var drainTimeout: Duration = .seconds(30)
     /// How often the clock is looked at while the ring is ready and while it is not.
     public var tickReady: Duration = .seconds(1)
-    public var tickWaiting: Duration = .milliseconds(100)
+    public var tickWaiting: Duration = .milliseconds(20)
 
     public init() {}
 }
