@@ -86,12 +86,17 @@ public struct CacheShape: Sendable, Equatable {
     public var valueDimension: Int
     /// Whether a head's value is the first columns of its key, so that keys alone are kept: latent attention.
     public var valuesInKeys: Bool
+    /// Tokens that a row attends to, itself included; nil: all of its sequence so far.
+    public var window: Int?
 
-    public init(heads: Int, keyDimension: Int, valueDimension: Int, valuesInKeys: Bool = false) {
+    public init(
+        heads: Int, keyDimension: Int, valueDimension: Int, valuesInKeys: Bool = false, window: Int? = nil
+    ) {
         self.heads = heads
         self.keyDimension = keyDimension
         self.valueDimension = valueDimension
         self.valuesInKeys = valuesInKeys
+        self.window = window
     }
 
     /// Bytes of a block of keys.
@@ -104,7 +109,7 @@ public struct CacheShape: Sendable, Equatable {
         valuesInKeys ? 0 : CacheBlock.bytes(heads: heads, dimension: valueDimension, type: type)
     }
 
-    /// Bytes of a token's keys and values.
+    /// Bytes of a token's keys and values, while they are held.
     public func bytesPerToken(as type: CacheType) -> Int {
         (keyBlockBytes(as: type) + valueBlockBytes(as: type)) / CacheBlock.tokens
     }
