@@ -70,7 +70,7 @@ typedef enum {
     CK_FORMAT_F16 = 1,
     CK_FORMAT_BF16 = 2,
     CK_FORMAT_AFFINE = 3,  // MLX affine: unsigned `bits`-wide elements, value = scale · q + bias for each group
-    // Small floats, value = element · scale. Activations are float32 for them in every mode.
+    // Small floats, value = element · scale. Activations are float32 for all but MXFP4 in every mode.
     CK_FORMAT_MXFP4 = 4,  // E2M1 in groups of 32 with a scale 2^(s − 127), s uint8 (OCP microscaling)
     CK_FORMAT_MXFP8 = 5,  // E4M3 in the same groups
     CK_FORMAT_NVFP4 = 6,  // E2M1 in groups of 16 with a scale in E4M3
@@ -99,8 +99,8 @@ typedef struct {
 
 typedef enum {
     CK_ACTIVATIONS_F32 = 0,   // float activations throughout: the exact mode
-    CK_ACTIVATIONS_INT8 = 1,  // affine matrices multiply activations quantised to int8 (one scale per row and group);
-                              // float matrices stay in float
+    CK_ACTIVATIONS_INT8 = 1,  // affine and MXFP4 matrices multiply activations quantised to int8 (one scale per row and
+                              // group); others stay in float
 } ck_activations;
 
 // NULL when this matrix can be multiplied here, otherwise what is wrong with it, as a static string.
