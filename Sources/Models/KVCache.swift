@@ -8,8 +8,8 @@ public import Tensors
 /// Where rows attend to a window, blocks behind it are given back as the sequence grows, all but those that a rewind of
 /// ``rewindTokens`` needs.
 ///
-/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]` unless these lie
-/// in the keys. Not thread-safe.
+/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]`; where values
+/// lie in the keys, the columns that are values, then the rest. Not thread-safe.
 public final class KVCache {
     public let shape: CacheShape
     public let pool: CacheBlockPool
@@ -34,7 +34,7 @@ public final class KVCache {
         self.shape = shape
         self.pool = pool
         let keyBytes = shape.keyBlockBytes(as: pool.type)
-        valueOffset = shape.valuesInKeys ? 0 : keyBytes
+        valueOffset = keyBytes
         blockBytes = keyBytes + shape.valueBlockBytes(as: pool.type)
         keys = .allocate(capacity: tableCapacity)
         values = .allocate(capacity: tableCapacity)
@@ -146,9 +146,14 @@ public final class KVCache {
         precondition(Self.blocks(for: length + newKeys.rows) <= blockCount, "room is reserved before tokens are added")
         for row in 0..<newKeys.rows {
             let (block, slot) = (length + row).quotientAndRemainder(dividingBy: CacheBlock.tokens)
-            store(newKeys.elements + row * newKeys.columns, shape.keyDimension, slot, in: keys[block])
-            guard let newValues else { continue }
-            store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
+            let key = newKeys.elements + row * newKeys.columns
+            if let newValues {
+                store(key, shape.keyDimension, slot, in: keys[block])
+                store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
+            } else {
+                store(key, shape.valueDimension, slot, in: keys[block])
+                store(key + shape.valueDimension, shape.restDimension, slot, in: values[block])
+            }
         }
         length += newKeys.rows
     }

@@ -64,7 +64,7 @@ import Testing
         let model = try ModelRegistry.model(for: config)
         #expect(model.shape.layerCount == 61)
         #expect(model.shape.cacheBytesPerToken(as: .f16) == 61 * (512 + 64) * 2)
-        #expect(model.shape.cacheBytesPerToken(as: .int8) == 61 * (512 + 64 + 4))
+        #expect(model.shape.cacheBytesPerToken(as: .int8) == 61 * (512 + 4 + 64 + 4))
         #expect(model.shape.caches[0].bytesPerToken(as: .f16) == 1152)
     }
 

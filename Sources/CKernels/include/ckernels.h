@@ -211,14 +211,18 @@ typedef struct {
 // Bytes of working memory of ck_attention's caller; a pool's threads have their own.
 size_t ck_attention_scratch_bytes(void);
 
+// Columns of the widest keys that hold their values: more than ten times those of published models.
+#define CK_LATENT_COLUMNS_MAX 8192
+
 // What all rows of a call have in common.
 typedef struct {
     size_t heads;     // of queries; a multiple of kv_heads
     size_t kv_heads;  // cached
     size_t head_dim;  // columns of a head's key and query
     size_t value_dim;
-    // Whether a token's values are the first value_dim columns of its keys, as in latent attention: value_blocks then
-    // are the blocks of keys. Otherwise blocks of values have value_dim columns.
+    // Whether a token's values are the first value_dim columns of its keys, as in latent attention. Blocks of keys then
+    // hold those columns, and blocks of values the rest of the keys; kv_heads is 1, and head_dim more than value_dim
+    // and at most CK_LATENT_COLUMNS_MAX. Otherwise blocks of keys have head_dim columns, and those of values value_dim.
     bool values_in_keys;
     float scale;
     // NULL, or for each head a score that joins the softmax, unscaled, with a value of zero. [heads]
