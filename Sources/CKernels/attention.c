@@ -27,7 +27,7 @@
 typedef struct {
     float queries[QUERY_FLOATS_MAX], out[QUERY_FLOATS_MAX];
     float widened[WIDENED_FLOATS_MAX];
-    float p[QUERIES_MAX * CK_KV_BLOCK_TOKENS];
+    float p[QUERIES_MAX * CK_KV_BLOCK_TOKENS], rest[QUERIES_MAX * CK_KV_BLOCK_TOKENS];
     float maxima[QUERIES_MAX], sums[QUERIES_MAX], factors[QUERIES_MAX];
 } attention_arena;
 
@@ -42,8 +42,9 @@ typedef struct {
     size_t heads, kv_heads, head_dim, value_dim;
     // Heads of a kv head that are taken together at the most, and how many such parts a kv head has.
     size_t part_heads, parts;
-    // From one token's values to the next's.
-    size_t value_stride;
+    // Columns of what lies in blocks of keys, and in blocks of values: where values are in the keys, those columns of
+    // the keys, and the rest of them.
+    size_t key_columns, value_columns;
     bool values_in_keys;
     float scale;
     const float *sinks;
@@ -54,6 +55,7 @@ typedef struct {
 typedef struct {
     size_t row, rows, kv_head, first_head, heads;
     const float *queries;
+    const float *rest;  // of the queries, what meets the rest of the keys
     float *out;
     attention_arena *arena;
 } query_set;
@@ -86,9 +88,9 @@ static void accumulate(const attention *a, query_set *set, const cached_block *b
     if (span.first >= span.end) return;
     attention_arena *arena = set->arena;
     a->kernels->attention_values(block->type, arena->p + query * CK_KV_BLOCK_TOKENS + span.first,
-                                 ck_cached_at(block->type, block->values, span.first * a->value_stride),
-                                 span.end - span.first, a->value_dim, a->value_stride, queries,
-                                 arena->factors + query, next, set->out + query * a->value_dim);
+                                 ck_cached_at(block->type, block->values, span.first * a->value_dim),
+                                 span.end - span.first, a->value_dim, queries, arena->factors + query, next,
+                                 set->out + query * a->value_dim);
     for (size_t q = query; q < query + queries; q++) arena->factors[q] = 1;
 }
 
@@ -140,6 +142,11 @@ static void multiply_scales(float *p, const float *scales, slot_span span) {
     for (size_t t = span.first; t < span.end; t++) p[t] *= scales[t];
 }
 
+// Adds to the scores of one query those of the rest of the keys.
+static void add_rest(float *p, const float *rest, const float *scales, slot_span span) {
+    for (size_t t = span.first; t < span.end; t++) p[t] += scales == NULL ? rest[t] : rest[t] * scales[t];
+}
+
 // One block of keys and values; `is_last` when there is none behind it.
 static void add_block(const attention *a, query_set *set, size_t index, bool is_last) {
     const ck_attention_row *rows = a->rows + set->row;
@@ -155,32 +162,41 @@ static void add_block(const attention *a, query_set *set, size_t index, bool is_
     attention_arena *arena = set->arena;
     const void *key_block = rows[0].key_blocks[index], *value_block = rows[0].value_blocks[index];
     cached_block block = {
-        a->type, head_at(a, key_block, set->kv_head, a->head_dim),
-        head_at(a, value_block, set->kv_head, a->value_stride), scales_at(a, key_block, set->kv_head, a->head_dim),
-        scales_at(a, value_block, set->kv_head, a->value_stride)};
-    const uint8_t *next_values = a->values_in_keys ? NULL : block.values, *next_keys = NULL;
-    if (!is_last) next_keys = head_at(a, rows[0].key_blocks[index + 1], set->kv_head, a->head_dim);
-    const size_t widened = (a->head_dim + (a->values_in_keys ? 0 : a->value_dim)) * CK_KV_BLOCK_TOKENS;
+        a->type, head_at(a, key_block, set->kv_head, a->key_columns),
+        head_at(a, value_block, set->kv_head, a->value_columns), scales_at(a, key_block, set->kv_head, a->key_columns),
+        scales_at(a, value_block, set->kv_head, a->value_columns)};
+    const uint8_t *next_values = block.values, *next_keys = NULL;
+    if (!is_last) next_keys = head_at(a, rows[0].key_blocks[index + 1], set->kv_head, a->key_columns);
+    const size_t widened = (a->key_columns + a->value_columns) * CK_KV_BLOCK_TOKENS;
     if (queries >= WIDENED_QUERIES_MIN && a->type != CK_CACHE_F32 && widened <= WIDENED_FLOATS_MAX) {
-        float *keys = arena->widened, *values = keys + a->head_dim * CK_KV_BLOCK_TOKENS;
-        widen(a, block.keys, all, a->head_dim, keys);
-        if (!a->values_in_keys) widen(a, block.values, all, a->value_dim, values);
+        float *keys = arena->widened, *values = keys + a->key_columns * CK_KV_BLOCK_TOKENS;
+        widen(a, block.keys, all, a->key_columns, keys);
+        widen(a, block.values, all, a->value_columns, values);
         block.type = CK_CACHE_F32;
         block.keys = keys;
-        block.values = a->values_in_keys ? keys : values;
+        block.values = values;
         next_values = next_keys = NULL;
     }
     // Keys and values of different size are not asked for by each other.
-    if (a->head_dim != a->value_stride) next_values = next_keys = NULL;
-    a->kernels->attention_scores(block.type, ck_cached_at(block.type, block.keys, all.first * a->head_dim),
-                                 all.end - all.first, a->head_dim, set->queries, queries, next_values,
+    if (a->key_columns != a->value_columns) next_values = next_keys = NULL;
+    a->kernels->attention_scores(block.type, ck_cached_at(block.type, block.keys, all.first * a->key_columns),
+                                 all.end - all.first, a->key_columns, set->queries, queries, next_values,
                                  arena->p + all.first);
+    const float *rest_scales = block.value_scales;
+    if (a->values_in_keys) {
+        a->kernels->attention_scores(block.type, ck_cached_at(block.type, block.values, all.first * a->value_columns),
+                                     all.end - all.first, a->value_columns, set->rest, queries, NULL,
+                                     arena->rest + all.first);
+        block.values = block.keys;
+        block.value_scales = block.key_scales;
+    }
     for (size_t query = 0; query < queries; query++) {
         const slot_span span = spans[query / set->heads];
         float *p = arena->p + query * CK_KV_BLOCK_TOKENS;
         arena->factors[query] = 1;
         if (span.first == span.end) continue;
         multiply_scales(p, block.key_scales, span);
+        if (a->values_in_keys) add_rest(p, arena->rest + query * CK_KV_BLOCK_TOKENS, rest_scales, span);
         arena->factors[query] = a->kernels->softmax_step(p + span.first, span.end - span.first, a->scale,
                                                          &arena->maxima[query], &arena->sums[query]);
         multiply_scales(p, block.value_scales, span);
@@ -212,6 +228,16 @@ static void attend(const attention *a, query_set *set) {
     }
 }
 
+// Puts the queries of one row into the arena: first what meets the part of the keys that values lie in, then the rest.
+static void separate_queries(const attention *a, const float *queries, size_t heads, size_t row, query_set *set) {
+    float *first = set->arena->queries + row * heads * a->key_columns;
+    float *rest = set->arena->queries + set->rows * heads * a->key_columns + row * heads * a->value_columns;
+    for (size_t head = 0; head < heads; head++, queries += a->head_dim) {
+        memcpy(first + head * a->key_columns, queries, a->key_columns * sizeof *queries);
+        memcpy(rest + head * a->value_columns, queries + a->key_columns, a->value_columns * sizeof *queries);
+    }
+}
+
 // `rows` rows of one sequence and `heads` heads from first_head on, all on one kv head.
 static void attend_rows(const attention *a, size_t row, size_t rows, size_t kv_head, size_t first_head, size_t heads) {
     attention_arena *arena = (attention_arena *)ck_worker_arena;
@@ -219,20 +245,20 @@ static void attend_rows(const attention *a, size_t row, size_t rows, size_t kv_h
                      .arena = arena};
     const float *queries = a->queries + (row * a->heads + first_head) * a->head_dim;
     float *out = a->out + (row * a->heads + first_head) * a->value_dim;
-    if (rows == 1) {
-        set.queries = queries;
-        set.out = out;
-        attend(a, &set);
-        return;
-    }
     const size_t query_floats = heads * a->head_dim, out_floats = heads * a->value_dim;
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(arena->queries + r * query_floats, queries + r * a->heads * a->head_dim, query_floats * sizeof *queries);
+    set.queries = rows == 1 && !a->values_in_keys ? queries : arena->queries;
+    set.out = rows == 1 ? out : arena->out;
+    if (a->values_in_keys) {
+        set.rest = arena->queries + rows * heads * a->key_columns;
+        for (size_t r = 0; r < rows; r++) separate_queries(a, queries + r * a->heads * a->head_dim, heads, r, &set);
+    } else if (rows > 1) {
+        for (size_t r = 0; r < rows; r++) {
+            const float *from = queries + r * a->heads * a->head_dim;
+            memcpy(arena->queries + r * query_floats, from, query_floats * sizeof *queries);
+        }
     }
-    set.queries = arena->queries;
-    set.out = arena->out;
     attend(a, &set);
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = 0; r < rows && rows > 1; r++) {
         memcpy(out + r * a->heads * a->value_dim, arena->out + r * out_floats, out_floats * sizeof *out);
     }
 }
@@ -263,7 +289,9 @@ static void attend_item(void *context, size_t item) {
 // As many heads and rows as fit together, fewer where some threads would else have nothing to do.
 static void divide(attention *a, size_t threads) {
     const size_t sharing = a->heads / a->kv_heads, dim = a->head_dim > a->value_dim ? a->head_dim : a->value_dim;
-    a->parts = ck_tile_count(sharing, QUERIES_MAX);
+    // A row's own queries need no copy, unless they are taken apart.
+    const size_t most = a->values_in_keys ? ck_min_size(QUERIES_MAX, QUERY_FLOATS_MAX / dim) : QUERIES_MAX;
+    a->parts = ck_tile_count(sharing, most);
     while (sharing / a->parts >= 2 * PART_HEADS_MIN && a->row_count * a->kv_heads * a->parts < threads) a->parts *= 2;
     a->part_heads = ck_tile_count(sharing, a->parts);
     const size_t items = a->kv_heads * a->parts;
@@ -279,7 +307,8 @@ void ck_attention(ck_pool *pool, ck_cache_type type, const float *queries, const
     attention a = {.kernels = ck_kernels_current(), .type = type, .queries = queries, .rows = rows,
                    .row_count = row_count, .heads = shape->heads, .kv_heads = shape->kv_heads,
                    .head_dim = shape->head_dim, .value_dim = shape->value_dim,
-                   .value_stride = shape->values_in_keys ? shape->head_dim : shape->value_dim,
+                   .key_columns = shape->values_in_keys ? shape->value_dim : shape->head_dim,
+                   .value_columns = shape->values_in_keys ? shape->head_dim - shape->value_dim : shape->value_dim,
                    .values_in_keys = shape->values_in_keys, .scale = shape->scale, .sinks = shape->sinks, .out = out};
     size_t products = 0;
     for (size_t row = 0; row < row_count; row++) {

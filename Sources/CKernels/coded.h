@@ -33,6 +33,21 @@ static inline void ck_widen_e2m1(const uint8_t *from, size_t count, float scale,
     }
 }
 
+// Inputs that share a scale in MXFP4.
+#define CK_MXFP4_GROUP 32
+// The level that stands for zero.
+#define CK_E2M1_MIDDLE 12
+
+// Elements of E2M1, one a byte, to twice their value plus CK_E2M1_MIDDLE: 0 … 24.
+static inline void ck_level_e2m1(uint8_t *elements, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t magnitude = elements[i] & 7u;
+        // 0, 1, 2, 3, 4, 6, 8, 12
+        const uint8_t doubled = (uint8_t)(magnitude + (magnitude > 4) + (magnitude > 5) + 3 * (magnitude > 6));
+        elements[i] = (uint8_t)(elements[i] & 8u ? CK_E2M1_MIDDLE - doubled : CK_E2M1_MIDDLE + doubled);
+    }
+}
+
 static inline void ck_widen_e4m3(const uint8_t *from, size_t count, float scale, float *out) {
     for (size_t i = 0; i < count; i++) out[i] = ck_float_from_e4m3(from[i]) * scale;
 }
@@ -53,7 +68,7 @@ static inline void ck_widen_coded_row(const ck_matrix *matrix, size_t output, si
         }
         return;
     }
-    const size_t group = matrix->format == CK_FORMAT_NVFP4 ? 16 : 32;
+    const size_t group = matrix->format == CK_FORMAT_NVFP4 ? 16 : CK_MXFP4_GROUP;  // MXFP8's is the same
     const uint8_t *scales = (const uint8_t *)matrix->scales + output * (matrix->inputs / group);
     for (size_t done = 0; done < count; done += group) {
         const size_t k = first_input + done, inputs = ck_min_size(group, count - done);

@@ -81,7 +81,7 @@ static void multiply_transposed(const head_run *run, size_t head, size_t first_r
             const float *x = run->x + ((first_row + r) * heads->heads + head) * run->x_columns + o;
             memcpy(arena->p + r * CK_KV_BLOCK_TOKENS, x, outputs * sizeof *x);
         }
-        run->kernels->attention_values(CK_CACHE_F32, arena->p, arena->weights, outputs, n, n, rows, factors, NULL,
+        run->kernels->attention_values(CK_CACHE_F32, arena->p, arena->weights, outputs, n, rows, factors, NULL,
                                        arena->sums);
     }
     for (size_t r = 0; r < rows; r++) {

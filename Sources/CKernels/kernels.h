@@ -284,13 +284,13 @@ typedef struct {
     float (*softmax_step)(float *scores, size_t count, float scale, float *maximum, float *sum);
     // The other steps of attention, over cached keys and values without their scales: scores[q, t] =
     // Σ_d keys[t, d] · queries[q, d] in the canon's lanes, and out[q, d] = factors[q] · out[q, d], then out[q, d] +=
-    // p[q, t] · values[t, d] for t in order. keys are [count, dim], values [count, dim] with `stride` elements from one
-    // token to the next, queries and out [query_count, dim], scores and p [query_count, CK_KV_BLOCK_TOKENS]. count ·
-    // dim elements (of values, count · stride) at `next`, unless NULL, are asked of memory on the way.
+    // p[q, t] · values[t, d] for t in order. keys and values are [count, dim], queries and out [query_count, dim],
+    // scores and p [query_count, CK_KV_BLOCK_TOKENS]. count · dim elements at `next`, unless NULL, are asked of memory
+    // on the way.
     void (*attention_scores)(ck_cache_type type, const void *keys, size_t count, size_t dim, const float *queries,
                              size_t query_count, const uint8_t *next, float *scores);
     void (*attention_values)(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
-                             size_t stride, size_t query_count, const float *factors, const uint8_t *next, float *out);
+                             size_t query_count, const float *factors, const uint8_t *next, float *out);
     void (*f32_from_int8)(const int8_t *from, size_t count, float *to);
 } ck_kernels;
 

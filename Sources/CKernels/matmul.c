@@ -1,4 +1,5 @@
 // Weight matrices × rows: prepares the rows once, then spreads the outputs of all products over the pool.
+#include "coded.h"
 #include "kernels.h"
 #include "panel.h"
 #include "worker.h"
@@ -39,6 +40,9 @@ typedef struct {
 
 static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
     if (matrix->format == CK_FORMAT_BF16) return (row_form){false, 0, CK_ORDER_EVEN_ODD};
+    if (matrix->format == CK_FORMAT_MXFP4 && activations == CK_ACTIVATIONS_INT8) {
+        return (row_form){true, CK_MXFP4_GROUP, CK_ORDER_NATURAL};
+    }
     if (matrix->format != CK_FORMAT_AFFINE || activations == CK_ACTIVATIONS_F32) {
         return (row_form){false, 0, CK_ORDER_NATURAL};
     }
@@ -280,6 +284,35 @@ static void multiply_unpacked(const product_run *run, const ck_product *product,
     }
 }
 
+// MXFP4 elements are multiples of a half within −6 … 6: an affine matrix of 8 bits with half the scale and −12 times
+// that as bias, made in the arena.
+static void multiply_mxfp4(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
+    const ck_matrix *matrix = product->matrix;
+    const size_t n = run->inputs, groups = n / CK_MXFP4_GROUP, past = 64;
+    uint8_t *arena = ck_worker_arena + CK_AFFINE_ARENA_BYTES;
+    const size_t each = n + 2 * groups * sizeof(float), free = CK_ARENA_BYTES - CK_AFFINE_ARENA_BYTES - 6 * past;
+    const size_t at_once = ck_min_size(CK_PANEL_OUTPUTS_MAX, free / each);
+    for (size_t done = 0; done < outputs; done += at_once) {
+        const size_t count = ck_min_size(at_once, outputs - done), output = first + done;
+        float *scales = (float *)(arena + ck_round_up(count * n + past, 64));
+        float *biases = scales + ck_round_up(count * groups * sizeof(float) + past, 64) / sizeof(float);
+        for (size_t o = 0; o < count; o++) {
+            const uint8_t *codes = (const uint8_t *)matrix->scales + (output + o) * groups;
+            run->kernels->unpack_bits(ck_matrix_row(matrix, output + o), 4, 0, n, arena + o * n);
+            ck_level_e2m1(arena + o * n, n);
+            for (size_t g = 0; g < groups; g++) {
+                const float half = ck_float_from_e8m0(codes[g]) * 0.5f;
+                scales[o * groups + g] = half;
+                biases[o * groups + g] = -(float)CK_E2M1_MIDDLE * half;
+            }
+        }
+        ck_matrix bytes = {.format = CK_FORMAT_AFFINE, .outputs = (uint32_t)count, .inputs = matrix->inputs,
+                           .weights = arena, .bits = 8, .group = CK_MXFP4_GROUP, .scale_type = CK_F32,
+                           .scales = scales, .biases = biases};
+        multiply_affine(run, &bytes, 0, count, output_at(run, product, output), matrix->outputs, ck_worker_arena);
+    }
+}
+
 static void multiply_outputs(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     float *y = output_at(run, product, first);
@@ -289,6 +322,8 @@ static void multiply_outputs(const product_run *run, const ck_product *product, 
         } else {
             multiply_float(run, product, first, outputs);
         }
+    } else if (matrix->format == CK_FORMAT_MXFP4) {
+        multiply_mxfp4(run, product, first, outputs);
     } else if (matrix->bits == 4 || matrix->bits == 8) {
         multiply_affine(run, matrix, first, outputs, y, matrix->outputs, ck_worker_arena);
     } else {

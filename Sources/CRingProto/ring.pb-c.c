@@ -1184,7 +1184,7 @@ const ProtobufCMessageDescriptor ring__probe__descriptor =
   (ProtobufCMessageInit) ring__probe__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors[19] =
+static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors[20] =
 {
   {
     "name",
@@ -1414,12 +1414,25 @@ static const ProtobufCFieldDescriptor ring__shard_description__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cache_bytes_per_token_windowed",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ring__ShardDescription, cache_bytes_per_token_windowed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ring__shard_description__field_indices_by_name[] = {
   2,   /* field[2] = address */
   9,   /* field[9] = cache_bytes */
   10,   /* field[10] = cache_bytes_max */
   18,   /* field[18] = cache_bytes_per_token */
+  19,   /* field[19] = cache_bytes_per_token_windowed */
   16,   /* field[16] = context_tokens_max */
   13,   /* field[13] = exact */
   15,   /* field[15] = instruction_set */
@@ -1439,7 +1452,7 @@ static const unsigned ring__shard_description__field_indices_by_name[] = {
 static const ProtobufCIntRange ring__shard_description__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor ring__shard_description__descriptor =
 {
@@ -1449,7 +1462,7 @@ const ProtobufCMessageDescriptor ring__shard_description__descriptor =
   "Ring__ShardDescription",
   "ring",
   sizeof(Ring__ShardDescription),
-  19,
+  20,
   ring__shard_description__field_descriptors,
   ring__shard_description__field_indices_by_name,
   1,  ring__shard_description__number_ranges,

@@ -5,8 +5,11 @@ public import Tensors
 /// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as
 /// it grows.
 ///
-/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]` unless these lie
-/// in the keys. Not thread-safe.
+/// Where rows attend to a window, blocks behind it are given back as the sequence grows, all but those that a rewind of
+/// ``rewindTokens`` needs.
+///
+/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]`; where values
+/// lie in the keys, the columns that are values, then the rest. Not thread-safe.
 public final class KVCache {
     public let shape: CacheShape
     public let pool: CacheBlockPool
@@ -16,8 +19,10 @@ public final class KVCache {
     // Where values begin in a block.
     private let valueOffset: Int
     private let blockBytes: Int
+    // Of the sequence so far; those before `firstBlock` have been given back.
     private var blockCount = 0
-    // Tables for the kernel; entry i points into block i.
+    private var firstBlock = 0
+    // Tables for the kernel; entry i points into block i, or nowhere before `firstBlock`.
     private var keys: UnsafeMutablePointer<UnsafeRawPointer?>
     private var values: UnsafeMutablePointer<UnsafeRawPointer?>
     private var tableCapacity = KVCache.tableCapacityMin
@@ -29,24 +34,51 @@ public final class KVCache {
         self.shape = shape
         self.pool = pool
         let keyBytes = shape.keyBlockBytes(as: pool.type)
-        valueOffset = shape.valuesInKeys ? 0 : keyBytes
+        valueOffset = keyBytes
         blockBytes = keyBytes + shape.valueBlockBytes(as: pool.type)
         keys = .allocate(capacity: tableCapacity)
         values = .allocate(capacity: tableCapacity)
     }
 
     deinit {
-        giveBackBlocks(from: 0)
+        giveBackBlocks(from: firstBlock)
         keys.deallocate()
         values.deallocate()
     }
 
     /// Bytes of its blocks, with those it shares.
-    public var byteCount: Int { blockCount * blockBytes }
+    public var byteCount: Int { (blockCount - firstBlock) * blockBytes }
 
-    /// Borrows the blocks that `count` more tokens need, so that ``append(keys:values:)`` of so many cannot fail.
-    /// - Throws: when the pool is at its limit; then nothing has changed.
+    /// Tokens behind the window that are kept, so that a sequence may be gone on with from before its end: as much as a
+    /// chat template is likely to render otherwise at the end of an answer.
+    public static let rewindTokens = 2 * CacheBlock.tokens
+
+    /// Bytes that a sequence of `tokens` tokens takes at the most between its steps, in whole blocks.
+    public static func bytes(_ shape: CacheShape, tokens: Int, type: CacheType) -> Int {
+        // A window ends and begins inside blocks.
+        let held = shape.window.map { min(tokens, $0 + rewindTokens + CacheBlock.tokens) } ?? tokens
+        return blocks(for: held) * CacheBlock.tokens * shape.bytesPerToken(as: type)
+    }
+
+    /// The first token that a row at `position` attends to.
+    private func firstAttended(from position: Int) -> Int { max(0, position + 1 - (shape.window ?? position + 1)) }
+
+    /// The first block that is needed for rows from `position` on, and for going back from there.
+    private func firstKept(at position: Int) -> Int {
+        max(0, firstAttended(from: position) - Self.rewindTokens) / CacheBlock.tokens
+    }
+
+    /// Whether the first `count` tokens can be gone on from: it has them, or had those that rows behind them do not
+    /// attend to.
+    public func canContinue(from count: Int) -> Bool {
+        count <= length && firstBlock * CacheBlock.tokens <= firstAttended(from: count)
+    }
+
+    /// Borrows the blocks that `count` more tokens need, so that ``append(keys:values:)`` of so many cannot fail, and
+    /// gives back those that no row attends to any more.
+    /// - Throws: when the pool is at its limit; then no room has been made.
     public func reserve(_ count: Int) throws(CacheError) {
+        giveBackBlocks(before: firstKept(at: length))
         let needed = Self.blocks(for: length + count)
         let before = blockCount
         if needed > tableCapacity { growTables(to: needed) }
@@ -82,17 +114,21 @@ public final class KVCache {
     /// - Parameter other: a cache of the same shape and pool with at least `count` tokens.
     public func share(_ other: KVCache, first count: Int) {
         precondition(other.shape == shape && other.pool === pool, "caches that share are of one layer")
-        precondition(0...other.length ~= count, "\(count) of \(other.length) tokens are shared")
+        precondition(other.canContinue(from: count), "\(count) of \(other.length) tokens are shared")
         guard other !== self else { return truncate(to: count) }
-        giveBackBlocks(from: 0)
+        forget()
+        let first = max(other.firstBlock, firstKept(at: count))
         let shared = Self.blocks(for: count)
         if shared > tableCapacity { growTables(to: shared) }
-        for index in 0..<shared {
+        keys.update(repeating: nil, count: first)
+        values.update(repeating: nil, count: first)
+        for index in first..<shared {
             guard let block = other.keys[index] else { preconditionFailure("a cache has the blocks of its tokens") }
             pool.share(block)
             keys[index] = block
             values[index] = block + valueOffset
         }
+        firstBlock = first
         blockCount = shared
         length = count
     }
@@ -110,9 +146,14 @@ public final class KVCache {
         precondition(Self.blocks(for: length + newKeys.rows) <= blockCount, "room is reserved before tokens are added")
         for row in 0..<newKeys.rows {
             let (block, slot) = (length + row).quotientAndRemainder(dividingBy: CacheBlock.tokens)
-            store(newKeys.elements + row * newKeys.columns, shape.keyDimension, slot, in: keys[block])
-            guard let newValues else { continue }
-            store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
+            let key = newKeys.elements + row * newKeys.columns
+            if let newValues {
+                store(key, shape.keyDimension, slot, in: keys[block])
+                store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
+            } else {
+                store(key, shape.valueDimension, slot, in: keys[block])
+                store(key + shape.valueDimension, shape.restDimension, slot, in: values[block])
+            }
         }
         length += newKeys.rows
     }
@@ -125,15 +166,34 @@ public final class KVCache {
 
     /// Lets a row of a step attend to some of the tokens.
     public func attend(_ row: Int, of rows: AttentionRows, tokens: Range<Int>) {
-        precondition(tokens.upperBound <= length, "attention to tokens that are cached")
+        precondition(
+            tokens.upperBound <= length && firstBlock * CacheBlock.tokens <= tokens.lowerBound,
+            "attention to tokens that are cached")
         rows.set(row, keys: keys, values: values, tokens: tokens)
     }
 
-    /// Forgets all tokens from the `count`th on, and the blocks that only they needed.
+    /// Forgets all tokens from the `count`th on, and the blocks that only they needed: everything, where rows from
+    /// there would attend to tokens that have been given back.
     public func truncate(to count: Int) {
         precondition(count >= 0, "a cache cannot hold \(count) tokens")
-        length = min(length, count)
+        if count < length {
+            guard canContinue(from: count) else { return forget() }
+            length = count
+        }
         giveBackBlocks(from: Self.blocks(for: length))
+    }
+
+    private func forget() {
+        giveBackBlocks(from: firstBlock)
+        (length, blockCount, firstBlock) = (0, 0, 0)
+    }
+
+    private func giveBackBlocks(before end: Int) {
+        while firstBlock < min(end, blockCount) {
+            pool.giveBack(UnsafeMutableRawPointer(mutating: keys[firstBlock].unsafelyUnwrapped), bytes: blockBytes)
+            (keys[firstBlock], values[firstBlock]) = (nil, nil)
+            firstBlock += 1
+        }
     }
 
     private func giveBackBlocks(from first: Int) {

@@ -21,17 +21,18 @@ public final class SequenceCache {
     /// Bytes of all its blocks, with those it shares.
     public var byteCount: Int { caches.values.reduce(0) { $0 + $1.byteCount } }
 
-    /// Forgets the tokens from the `count`th on, in every layer or in those of `layers`.
+    /// Forgets the tokens from the `count`th on, in every layer or in those of `layers`; in layers that have given back
+    /// what rows from there attend to, all of them.
     public func truncate(to count: Int, layers: Range<Int>? = nil) {
         for (layer, cache) in caches where layers?.contains(layer) ?? true { cache.truncate(to: count) }
     }
 
-    /// Takes the first `count` tokens from `parent`, by sharing, in each of `layers` that has fewer here and enough
-    /// there.
+    /// Takes the first `count` tokens from `parent`, by sharing, in each of `layers` that has fewer here, if all of
+    /// these can be gone on from there.
     public func inherit(_ count: Int, from parent: SequenceCache, layers: Range<Int>) {
-        for layer in layers where self[layer].length < count && parent[layer].length >= count {
-            self[layer].share(parent[layer], first: count)
-        }
+        let wanting = layers.filter { self[$0].length < count }
+        guard wanting.allSatisfy({ parent[$0].canContinue(from: count) }) else { return }
+        for layer in wanting { self[layer].share(parent[layer], first: count) }
     }
 
     /// Makes room for tokens `position ..< position + count` in each of `layers`.

@@ -184,6 +184,7 @@ public final class LayerRuntime: StepRuntime {
         description.cacheBytes = UInt64(sessions.pool.usedBytes)
         description.cacheBytesMax = UInt64(sessions.pool.bytesMax)
         description.cacheBytesPerToken = UInt64(sessions.bytesPerToken)
+        description.cacheBytesPerTokenWindowed = UInt64(model.cacheBytesPerTokenWindowed(as: sessions.pool.type))
         description.residentBytes = MemoryInformation.residentBytes()
         description.threads = UInt32(configuration.threads)
         description.exact = configuration.exact

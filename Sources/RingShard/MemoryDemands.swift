@@ -18,7 +18,8 @@ struct MemoryDemands: Equatable, Sendable {
     var framesBytes: Int
     /// Keys and values of a token in all layers held.
     var cacheBytesPerToken: Int
-    var contextTokensMax: Int
+    /// Of a sequence of ``cacheTokensWanted`` tokens, or of as many as the model can have.
+    var cacheBytesWanted: Int
 
     /// The program itself: code, libraries, threads, the tables of a checkpoint. Some 25 MiB were seen.
     static let programBytes = 64 << 20
@@ -52,7 +53,10 @@ extension MemoryDemands {
             // One that arrives, one that is computed, one that is sent, and one in the buffers between them.
             framesBytes: 4 * Self.stepRows * shape.hiddenSize * MemoryLayout<Float>.size,
             cacheBytesPerToken: plans.keys.reduce(0) { $0 + shape.caches[$1].bytesPerToken(as: cacheType) },
-            contextTokensMax: shape.contextTokensMax)
+            cacheBytesWanted: plans.keys.reduce(0) {
+                let tokens = min(Self.cacheTokensWanted, shape.contextTokensMax)
+                return $0 + KVCache.bytes(shape.caches[$1], tokens: tokens, type: cacheType)
+            })
     }
 
     /// An upper bound of the working memory of a step through a layer, or through the head: every product of the layer

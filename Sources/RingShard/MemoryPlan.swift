@@ -23,8 +23,7 @@ struct MemoryPlan: Equatable, Sendable {
             throw ShardSetupError(
                 Self.refusal(limit, demands, window: smallest, isGiven: windowLayers != nil, cacheBytesMin, leastBytes))
         }
-        let tokens = min(MemoryDemands.cacheTokensWanted, demands.contextTokensMax)
-        let wanted = cacheBytesMax ?? max(cacheBytesMin, min(demands.cacheBytesPerToken * tokens, rest / 4))
+        let wanted = cacheBytesMax ?? max(cacheBytesMin, min(demands.cacheBytesWanted, rest / 4))
         let window =
             windowLayers.map { min($0, demands.windowBytes.count) }
             ?? max(smallest, demands.windowBytes.lastIndex { $0 + wanted <= rest }.map { $0 + 1 } ?? smallest)

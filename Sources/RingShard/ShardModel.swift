@@ -76,6 +76,14 @@ public final class ShardModel: Sendable {
         layers.layers.reduce(0) { $0 + model.shape.caches[$1].bytesPerToken(as: type) }
     }
 
+    /// Of these, those of layers with a sliding window.
+    func cacheBytesPerTokenWindowed(as type: CacheType) -> Int {
+        layers.layers.reduce(0) { bytes, layer in
+            let cache = model.shape.caches[layer]
+            return cache.window == nil ? bytes : bytes + cache.bytesPerToken(as: type)
+        }
+    }
+
     /// Reads the embedding and the head, and the first window's layers.
     /// - Parameter progress: called after each layer that arrives.
     func load(progress: (LoadProgress) -> Void) throws -> (embedding: TokenEmbedding?, head: OutputHead?) {

@@ -69,12 +69,13 @@ public final class ShardService: Service {
         try listener.start()
         try outgoing.start()
         try await load(listener.address)
+        let windowed = model.cacheBytesPerTokenWindowed(as: configuration.cacheType)
         logger.info(
             """
             serving layers \(model.layers) of \(configuration.modelDirectory) on \(listener.address); \
             \(model.store.windowLayers) of them at a time in memory; \(configuration.threads) threads; \
             \(configuration.cacheType) keys and values, \(model.cacheBytesPerToken(as: configuration.cacheType)) \
-            bytes a token
+            bytes a token\(windowed > 0 ? ", \(windowed) of them only within the sliding window" : "")
             """)
         let announcer = announce(listener.address)
         defer { announcer?.stop() }

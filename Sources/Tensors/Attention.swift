@@ -39,7 +39,7 @@ public struct AttentionRows {
     /// - Parameters:
     ///   - keys: the sequence's blocks of keys, in order; the first holds token 0. Those of tokens before the first of
     ///     `tokens` are not looked at.
-    ///   - values: the same of values; the blocks of keys where those hold the values.
+    ///   - values: the same of values, or of the rest of the keys where these hold the values.
     public func set(
         _ row: Int, keys: UnsafePointer<UnsafeRawPointer?>, values: UnsafePointer<UnsafeRawPointer?>, tokens: Range<Int>
     ) {
@@ -63,6 +63,10 @@ public struct AttentionRows {
         precondition(
             queries.rows == count && queries.columns == heads * shape.keyDimension, "a query for each row and head")
         precondition(heads % shape.heads == 0, "query heads share cached heads evenly")
+        precondition(
+            !shape.valuesInKeys
+                || shape.heads == 1 && shape.restDimension > 0 && shape.keyDimension <= Int(CK_LATENT_COLUMNS_MAX),
+            "one key of two parts")
         let output = try Tensor(rows: count, columns: heads * shape.valueDimension, in: compute)
         let mark = compute.arena.mark()
         defer { compute.arena.release(to: mark) }
@@ -84,27 +88,36 @@ public struct CacheShape: Sendable, Equatable {
     public var keyDimension: Int
     /// Columns of a head's value.
     public var valueDimension: Int
-    /// Whether a head's value is the first columns of its key, so that keys alone are kept: latent attention.
+    /// Whether a head's value is the first columns of its key, so that keys alone are kept: latent attention. There is
+    /// one head then, and its key is kept in two parts, which in 8 bits have a scale each.
     public var valuesInKeys: Bool
+    /// Tokens that a row attends to, itself included; nil: all of its sequence so far.
+    public var window: Int?
 
-    public init(heads: Int, keyDimension: Int, valueDimension: Int, valuesInKeys: Bool = false) {
+    public init(
+        heads: Int, keyDimension: Int, valueDimension: Int, valuesInKeys: Bool = false, window: Int? = nil
+    ) {
         self.heads = heads
         self.keyDimension = keyDimension
         self.valueDimension = valueDimension
         self.valuesInKeys = valuesInKeys
+        self.window = window
     }
 
-    /// Bytes of a block of keys.
+    /// Columns of a head's key beside those that are its value.
+    public var restDimension: Int { keyDimension - valueDimension }
+
+    /// Bytes of a block of keys, or of the part of them that holds the values.
     public func keyBlockBytes(as type: CacheType) -> Int {
-        CacheBlock.bytes(heads: heads, dimension: keyDimension, type: type)
+        CacheBlock.bytes(heads: heads, dimension: valuesInKeys ? valueDimension : keyDimension, type: type)
     }
 
-    /// Bytes of a block of values: none where they lie in the keys.
+    /// Bytes of a block of values, or of the rest of the keys.
     public func valueBlockBytes(as type: CacheType) -> Int {
-        valuesInKeys ? 0 : CacheBlock.bytes(heads: heads, dimension: valueDimension, type: type)
+        CacheBlock.bytes(heads: heads, dimension: valuesInKeys ? restDimension : valueDimension, type: type)
     }
 
-    /// Bytes of a token's keys and values.
+    /// Bytes of a token's keys and values, while they are held.
     public func bytesPerToken(as type: CacheType) -> Int {
         (keyBlockBytes(as: type) + valueBlockBytes(as: type)) / CacheBlock.tokens
     }

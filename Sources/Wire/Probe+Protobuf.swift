@@ -76,6 +76,7 @@ extension ShardDescription: ProtobufMessage {
             $0.cache_bytes = cacheBytes
             $0.cache_bytes_max = cacheBytesMax
             $0.cache_bytes_per_token = cacheBytesPerToken
+            $0.cache_bytes_per_token_windowed = cacheBytesPerTokenWindowed
             $0.resident_bytes = residentBytes
             $0.threads = threads
             $0.exact = exact ? 1 : 0
@@ -112,6 +113,7 @@ extension ShardDescription: ProtobufMessage {
         cacheBytes = message.cache_bytes
         cacheBytesMax = message.cache_bytes_max
         cacheBytesPerToken = message.cache_bytes_per_token
+        cacheBytesPerTokenWindowed = message.cache_bytes_per_token_windowed
         residentBytes = message.resident_bytes
         threads = message.threads
         exact = message.exact != 0

@@ -34,6 +34,8 @@ public struct ShardDescription: Equatable, Sendable {
     public var cacheBytesMax: UInt64 = 0
     /// Bytes that a token takes in all the layers it holds.
     public var cacheBytesPerToken: UInt64 = 0
+    /// Of these, what a token takes only until its sequence has left it behind: in layers with a sliding window.
+    public var cacheBytesPerTokenWindowed: UInt64 = 0
     public var residentBytes: UInt64 = 0
     public var threads: UInt32 = 0
     public var exact: Bool = false

@@ -29,21 +29,21 @@ private struct CacheSample {
         (self.headDim, self.valueDim, self.valuesInKeys) = (headDim, valueDim, valuesInKeys)
         let blockTokens = Int(CK_KV_BLOCK_TOKENS)
         let blocks = (tokens + blockTokens - 1) / blockTokens
-        keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, headDim)) }
-        valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, valueDim)) }
+        // Keys that hold values are kept in two parts.
+        let (first, second) = valuesInKeys ? (valueDim, headDim - valueDim) : (headDim, valueDim)
+        keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, first)) }
+        valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, second)) }
         keyTable = AlignedBytes(keyBlocks.map { UInt(bitPattern: $0.pointer) })
-        valueTable = valuesInKeys ? keyTable : AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
+        valueTable = AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
         for token in 0..<tokens {
-            let key = (0..<kvHeads).flatMap { _ in Self.head(headDim, &random) }
-            let value =
-                valuesInKeys
-                ? (0..<kvHeads).flatMap { key[$0 * headDim..<$0 * headDim + valueDim] }
-                : (0..<kvHeads).flatMap { _ in Self.head(valueDim, &random) }
+            let firsts = (0..<kvHeads).flatMap { _ in Self.head(first, &random) }
+            // A part of its own size: in 8 bits it has a scale of its own.
+            let seconds = (0..<kvHeads).flatMap { _ in Self.head(second, &random).map { valuesInKeys ? $0 * 4 : $0 } }
             let slot = UInt32(token % blockTokens)
-            ck_kv_store(type, key, kvHeads, headDim, slot, keyBlocks[token / blockTokens].pointer)
-            ck_kv_store(type, value, kvHeads, valueDim, slot, valueBlocks[token / blockTokens].pointer)
-            keys += key
-            values += value
+            ck_kv_store(type, firsts, kvHeads, first, slot, keyBlocks[token / blockTokens].pointer)
+            ck_kv_store(type, seconds, kvHeads, second, slot, valueBlocks[token / blockTokens].pointer)
+            keys += valuesInKeys ? firsts + seconds : firsts
+            values += valuesInKeys ? firsts : seconds
         }
     }
 

@@ -8,6 +8,9 @@ import Testing
 private struct CodedSample {
     let matrix: ck_matrix
     let values: [Float]
+    /// Elements without their scales, and what is stored of these.
+    private let elements: [Float]
+    private let scaleCodes: [UInt8]
 
     /// By the formats' own definitions: sign, exponent, mantissa.
     static func value(_ code: UInt8, exponentBits: Int, mantissaBits: Int, bias: Int) -> Float {
@@ -42,18 +45,19 @@ private struct CodedSample {
         if format == CK_FORMAT_FP8 {
             let floats = random.floats((outputs + 127) / 128 * columns)
             scales = AlignedBytes(floats)
+            scaleCodes = []
             scaleOf = { floats[$0 / 128 * columns + $1 / 128] }
         } else {
             let stored = (0..<outputs * columns).map { _ in UInt8.random(in: 100...126, using: &random) }
             scales = AlignedBytes(stored)
+            scaleCodes = stored
             scaleOf = { output, input in
                 let code = stored[output * columns + input / group]
                 return format == CK_FORMAT_NVFP4 ? Self.e4m3(code) : Float(Glibc.exp2(Double(Int(code) - 127)))
             }
         }
-        values = codes.enumerated().map { index, code in
-            (isNarrow ? Self.e2m1(code) : Self.e4m3(code)) * scaleOf(index / inputs, index % inputs)
-        }
+        elements = codes.map { isNarrow ? Self.e2m1($0) : Self.e4m3($0) }
+        values = elements.enumerated().map { $1 * scaleOf($0 / inputs, $0 % inputs) }
         var matrix = ck_matrix()
         matrix.format = format
         matrix.outputs = UInt32(outputs)
@@ -61,6 +65,20 @@ private struct CodedSample {
         matrix.weights = UnsafeRawPointer(weights.pointer)
         matrix.scales = UnsafeRawPointer(scales.pointer)
         self.matrix = matrix
+    }
+
+    /// An MXFP4 matrix in MLX's affine form of 8 bits: twice the elements plus 12, half the scales, −12 times these.
+    var affine: ck_matrix {
+        let halves = scaleCodes.map { Float(Glibc.exp2(Double(Int($0) - 128))) }
+        var affine = matrix
+        affine.format = CK_FORMAT_AFFINE
+        affine.bits = 8
+        affine.group = 32
+        affine.scale_type = CK_F32
+        affine.weights = UnsafeRawPointer(AlignedBytes(elements.map { UInt8(2 * $0 + 12) }).pointer)
+        affine.scales = UnsafeRawPointer(AlignedBytes(halves).pointer)
+        affine.biases = UnsafeRawPointer(AlignedBytes(halves.map { -12 * $0 }).pointer)
+        return affine
     }
 
     /// The same values in float32.
@@ -96,25 +114,45 @@ extension KernelTests {
             var random = RandomSource(seed: 12)
             let sample = CodedSample(format, outputs: 70, inputs: 2176, random: &random)
             let x = random.floats(rows * 2176)
-            func product(_ matrix: ck_matrix, _ pool: OpaquePointer?) -> [Float] {
-                var out = [Float](repeating: .nan, count: rows * 70)
-                let scratch = AlignedBytes(count: ck_matmul_scratch_bytes(rows, 2176))
-                withUnsafePointer(to: matrix) { matrix in
-                    out.withUnsafeMutableBufferPointer { out in
-                        var product = ck_product(matrix: matrix, bias: nil, output: out.baseAddress)
-                        // Their activations are float32 in every mode.
-                        ck_matmul(pool, &product, 1, x, rows, CK_ACTIVATIONS_INT8, scratch.pointer)
-                    }
-                }
-                return out
-            }
             let plain = sample.plain
-            let expected = using(portable) { product(plain, nil) }
-            expectSameEverywhere("product of \(format.rawValue)") { pool in
-                let out = product(sample.matrix, pool)
+            let expected = using(portable) { product(plain, x, rows, CK_ACTIVATIONS_F32, nil) }
+            for activations in [CK_ACTIVATIONS_F32, CK_ACTIVATIONS_INT8] {
+                // Of the others activations are float32 in every mode.
+                if format == CK_FORMAT_MXFP4, activations == CK_ACTIVATIONS_INT8 { continue }
+                expectSameEverywhere("product of \(format.rawValue)") { pool in
+                    let out = product(sample.matrix, x, rows, activations, pool)
+                    #expect(firstDifference(expected, out) == nil)
+                    return out
+                }
+            }
+        }
+
+        @Test(arguments: [1, 3, 30]) func narrowElementsMeetEightBitRowsAsAnAffineMatrixDoes(_ rows: Int) {
+            var random = RandomSource(seed: 15)
+            let sample = CodedSample(CK_FORMAT_MXFP4, outputs: 70, inputs: 2176, random: &random)
+            let x = random.floats(rows * 2176)
+            let affine = sample.affine
+            let expected = using(portable) { product(affine, x, rows, CK_ACTIVATIONS_INT8, nil) }
+            expectSameEverywhere("MXFP4 and 8-bit rows") { pool in
+                let out = product(sample.matrix, x, rows, CK_ACTIVATIONS_INT8, pool)
                 #expect(firstDifference(expected, out) == nil)
                 return out
             }
+        }
+
+        /// 70 outputs of 2,176 inputs.
+        private func product(
+            _ matrix: ck_matrix, _ x: [Float], _ rows: Int, _ activations: ck_activations, _ pool: OpaquePointer?
+        ) -> [Float] {
+            var out = [Float](repeating: .nan, count: rows * 70)
+            let scratch = AlignedBytes(count: ck_matmul_scratch_bytes(rows, 2176))
+            withUnsafePointer(to: matrix) { matrix in
+                out.withUnsafeMutableBufferPointer { out in
+                    var product = ck_product(matrix: matrix, bias: nil, output: out.baseAddress)
+                    ck_matmul(pool, &product, 1, x, rows, activations, scratch.pointer)
+                }
+            }
+            return out
         }
 
         @Test func scalesAtTheEndsOfTheirRange() {

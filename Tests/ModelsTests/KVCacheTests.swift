@@ -64,7 +64,7 @@ import Testing
         let model = try ModelRegistry.model(for: config)
         #expect(model.shape.layerCount == 61)
         #expect(model.shape.cacheBytesPerToken(as: .f16) == 61 * (512 + 64) * 2)
-        #expect(model.shape.cacheBytesPerToken(as: .int8) == 61 * (512 + 64 + 4))
+        #expect(model.shape.cacheBytesPerToken(as: .int8) == 61 * (512 + 4 + 64 + 4))
         #expect(model.shape.caches[0].bytesPerToken(as: .f16) == 1152)
     }
 
@@ -162,6 +162,108 @@ import Testing
         #expect(throws: CacheError.full(requestedBytes: 32_768, usedBytes: 16_384, bytesMax: 40_000)) {
             try cache(heads: 4).reserve(1)
         }
+    }
+
+    // MARK: Windows
+
+    /// Of 9 tokens; two of the three layers have it.
+    private static let windowed = "tiny-gemma3"
+
+    private func windowedBench() throws -> Bench {
+        let checkpoint = try #require(TestCheckpoint.own.first { $0.name == Self.windowed })
+        return try Bench(LoadedModel(directory: checkpoint.directory), .standard)
+    }
+
+    /// The prompt that the other tests use, longer than a window with what is kept behind it.
+    private static let long = (0..<600).map { UInt32($0 * 31 % 96) }
+
+    /// Chunks do not matter, nor does it when blocks are given back.
+    @Test func aWindowBoundsTheCache() throws {
+        let bench = try windowedBench()
+        let cache = bench.makeCache()
+        let shape = bench.loaded.model.shape
+        #expect(shape.caches.map(\.window) == [9, 9, nil])
+        let blockBytes = CacheBlock.tokens * shape.caches[0].bytesPerToken(as: .f16)
+        var bytesMost = 0
+        for token in Self.long {
+            _ = try bench.step([(cache, [token])])
+            bytesMost = max(bytesMost, cache[0].byteCount)
+            #expect(cache[0].byteCount <= KVCache.bytes(shape.caches[0], tokens: cache[0].length, type: .f16))
+        }
+        #expect(cache[0].length == 600 && cache[1].length == 600 && cache[2].length == 600)
+        // 9 tokens and 128 behind them lie in four blocks at the most.
+        #expect(bytesMost == 4 * blockBytes)
+        #expect(cache[2].byteCount == 10 * blockBytes)
+        #expect(bench.pool.usedBytes == cache.byteCount)
+    }
+
+    @Test func rowsOfAWindowAreTheSameHoweverTheCacheIsBounded() throws {
+        let bench = try windowedBench()
+        let whole = try bench.logits(Self.long, chunk: 600)
+        for chunk in [1, 63, 64, 200] { #expect(try bench.logits(Self.long, chunk: chunk) == whole, "\(chunk) a step") }
+    }
+
+    /// Far back, tokens that the next row attends to are gone: then all are, which the next step notices.
+    @Test(arguments: [0, 1, 300, 400, 471, 472, 530, 599])
+    func whatIsTakenBackFarIsForgotten(_ kept: Int) throws {
+        let bench = try windowedBench()
+        let whole = try bench.logits(Self.long, chunk: 600)
+        let cache = bench.makeCache()
+        for token in Self.long { _ = try bench.step([(cache, [token])]) }
+
+        cache.truncate(to: kept)
+
+        // The last step began at 599: kept are 591 ..< 600, 128 before them, and what shares a block with these.
+        if kept >= 456 {
+            let again = try bench.logits(Array(Self.long[kept...]), chunk: 1, cache: cache)
+            #expect(again == Array(whole[kept...]))
+        } else {
+            #expect(cache[0].length == 0 && cache[1].length == 0 && cache[2].length == kept)
+            #expect(bench.pool.usedBytes == cache[2].byteCount)
+            let begins = StepRun(cache: cache, position: kept, count: 1)
+            if kept > 0 {
+                #expect(throws: CacheError.positionGap(layer: 0, position: kept, cached: 0)) {
+                    try ForwardPass(bench.loaded.model, layers: 0..<3, runs: [begins], on: bench.compute)
+                }
+            }
+            cache.truncate(to: 0)
+            #expect(try bench.logits(Self.long, chunk: 600, cache: cache) == whole)
+        }
+    }
+
+    @Test(arguments: [100, 400, 500, 599, 600])
+    func aBeginningIsSharedWhereItsWindowIsStillThere(_ shared: Int) throws {
+        let bench = try windowedBench()
+        let branch = Array(Self.long[..<shared] + Self.long[..<50])
+        let whole = try bench.logits(branch, chunk: branch.count)
+        let parent = bench.makeCache()
+        for token in Self.long { _ = try bench.step([(parent, [token])]) }
+
+        let child = bench.makeCache()
+        child.inherit(shared, from: parent, layers: 0..<3)
+
+        guard shared >= 456 else {
+            #expect((0..<3).allSatisfy { child[$0].length == 0 }, "all layers or none")
+            return
+        }
+        #expect(try bench.logits(Array(branch[shared...]), chunk: 7, cache: child) == Array(whole[shared...]))
+        // The parent goes on unharmed, and both give back all they held.
+        _ = try bench.logits([1, 2, 3], chunk: 1, cache: parent)
+        for cache in [parent, child] { cache.truncate(to: 0) }
+        #expect(bench.pool.usedBytes == 0)
+    }
+
+    @Test func aStepThatFailedInsideAWindowCanBeUndone() throws {
+        let bench = try windowedBench()
+        let whole = try bench.logits(Self.long, chunk: 600)
+        let cache = bench.makeCache()
+        _ = try bench.logits(Array(Self.long[..<500]), chunk: 100, cache: cache)
+        let run = StepRun(cache: cache, position: 500, count: 100)
+        let failed = try ForwardPass(bench.loaded.model, layers: 0..<3, runs: [run], on: bench.compute)
+        try bench.loaded.embedding([UInt32](repeating: 1, count: 100), into: failed.hidden)
+        try failed.apply(bench.loaded.layers[0])
+        failed.rollBack()
+        #expect(try bench.logits(Array(Self.long[500...]), chunk: 100, cache: cache) == Array(whole[500...]))
     }
 
     // MARK: Sharing

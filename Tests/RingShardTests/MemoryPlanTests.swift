@@ -17,7 +17,7 @@ import Wire
         MemoryDemands(
             layers: "0-27", endsBytes: 200 * Self.mebibyte, windowBytes: (1...28).map { $0 * 30 * Self.mebibyte },
             workingBytes: 90 * Self.mebibyte, framesBytes: 10 * Self.mebibyte, cacheBytesPerToken: Self.mebibyte / 10,
-            contextTokensMax: 40960)
+            cacheBytesWanted: 4096 * Self.mebibyte / 10)
     }
 
     /// What a plan promises: parts that add up to no more than the limit.

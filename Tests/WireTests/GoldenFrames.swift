@@ -44,11 +44,12 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
                 layer_count: 64 layers { first: 0 last: 17 } layers { first: 36 last: 53 } window_layers: 4
                 weight_bytes: 5000000000 cache_bytes: 1 cache_bytes_max: 2 resident_bytes: 3 threads: 8 exact:
                 true sequences: 5 instruction_set: "AVX2" context_tokens_max: 40960 pass { bytes_read: 9
-                stall_nanoseconds: 10 compute_nanoseconds: 11 } cache_bytes_per_token: 4096 } shards { pass { } } }
+                stall_nanoseconds: 10 compute_nanoseconds: 11 } cache_bytes_per_token: 4096
+                cache_bytes_per_token_windowed: 1024 } shards { pass { } } }
                 """#,
-            hex: "1a8001080710021a750a01611205302e312e301a0e31302e302e302e313a3530353031220e31302e302e302e323a353035"
+            hex: "1a8401080710021a790a01611205302e312e301a0e31302e302e302e313a3530353031220e31302e302e302e323a353035"
                 + "30312a103031323334353637383961626364656630403a0210113a040824103540044880e497d0125001580260036808"
-                + "7001780582010441565832880180c0029201060809100a180b980180201a03920100"),
+                + "7001780582010441565832880180c0029201060809100a180b98018020a00180081a03920100"),
         GoldenFrame(
             Frame(.begin(Begin(epoch: 1, hops: 3, modelFingerprint: fingerprint, activations: .bf16))),
             text: #"""
@@ -117,6 +118,7 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
         shard.cacheBytes = 1
         shard.cacheBytesMax = 2
         shard.cacheBytesPerToken = 4096
+        shard.cacheBytesPerTokenWindowed = 1024
         shard.residentBytes = 3
         shard.threads = 8
         shard.exact = true

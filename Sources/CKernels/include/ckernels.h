@@ -73,7 +73,7 @@ typedef enum {
     CK_FORMAT_F16 = 1,
     CK_FORMAT_BF16 = 2,
     CK_FORMAT_AFFINE = 3,  // MLX affine: unsigned `bits`-wide elements, value = scale · q + bias for each group
-    // Small floats, value = element · scale. Activations are float32 for them in every mode.
+    // Small floats, value = element · scale. Activations are float32 for all but MXFP4 in every mode.
     CK_FORMAT_MXFP4 = 4,  // E2M1 in groups of 32 with a scale 2^(s − 127), s uint8 (OCP microscaling)
     CK_FORMAT_MXFP8 = 5,  // E4M3 in the same groups
     CK_FORMAT_NVFP4 = 6,  // E2M1 in groups of 16 with a scale in E4M3
@@ -102,8 +102,8 @@ typedef struct {
 
 typedef enum {
     CK_ACTIVATIONS_F32 = 0,   // float activations throughout: the exact mode
-    CK_ACTIVATIONS_INT8 = 1,  // affine matrices multiply activations quantised to int8 (one scale per row and group);
-                              // float matrices stay in float
+    CK_ACTIVATIONS_INT8 = 1,  // affine and MXFP4 matrices multiply activations quantised to int8 (one scale per row and
+                              // group); others stay in float
 } ck_activations;
 
 // NULL when this matrix can be multiplied here, otherwise what is wrong with it, as a static string.
@@ -214,14 +214,18 @@ typedef struct {
 // Bytes of working memory of ck_attention's caller; a pool's threads have their own.
 size_t ck_attention_scratch_bytes(void);
 
+// Columns of the widest keys that hold their values: more than ten times those of published models.
+#define CK_LATENT_COLUMNS_MAX 8192
+
 // What all rows of a call have in common.
 typedef struct {
     size_t heads;     // of queries; a multiple of kv_heads
     size_t kv_heads;  // cached
     size_t head_dim;  // columns of a head's key and query
     size_t value_dim;
-    // Whether a token's values are the first value_dim columns of its keys, as in latent attention: value_blocks then
-    // are the blocks of keys. Otherwise blocks of values have value_dim columns.
+    // Whether a token's values are the first value_dim columns of its keys, as in latent attention. Blocks of keys then
+    // hold those columns, and blocks of values the rest of the keys; kv_heads is 1, and head_dim more than value_dim
+    // and at most CK_LATENT_COLUMNS_MAX. Otherwise blocks of keys have head_dim columns, and those of values value_dim.
     bool values_in_keys;
     float scale;
     // NULL, or for each head a score that joins the softmax, unscaled, with a value of zero. [heads]

@@ -269,10 +269,14 @@ struct  Ring__ShardDescription
    * KV cache that a token takes in all the layers it holds
    */
   uint64_t cache_bytes_per_token;
+  /*
+   * Of these, what a token takes only until its sequence has left it behind: in layers with a sliding window.
+   */
+  uint64_t cache_bytes_per_token_windowed;
 };
 #define RING__SHARD_DESCRIPTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ring__shard_description__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, NULL, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, NULL, 0, 0 }
 
 
 /*

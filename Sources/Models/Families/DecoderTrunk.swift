@@ -6,7 +6,7 @@ internal import Weights
 /// The fields of config.json that every decoder of grouped-query attention states under the same names, and the
 /// embedding, final norm and output matrix that all of them call the same.
 public struct DecoderTrunk: Sendable {
-    public let shape: ModelShape
+    public var shape: ModelShape
     public let tiesEmbedding: Bool
     let heads: Int
     let cache: CacheShape
@@ -23,6 +23,11 @@ public struct DecoderTrunk: Sendable {
     var queryColumns: Int { heads * cache.keyDimension }
     /// Columns of the keys of a row, and of its values.
     var cachedColumns: Int { cache.heads * cache.keyDimension }
+    /// Gives the layers of a sliding type a window.
+    mutating func limit(_ layers: [LayerType], to window: Int) {
+        for (layer, type) in layers.enumerated() where type == .sliding { shape.caches[layer].window = window }
+    }
+
     /// 1 / √(columns of a head), by which scores are multiplied before the softmax.
     var scale: Float { 1 / Float(cache.keyDimension).squareRoot() }
 
@@ -136,7 +141,7 @@ extension GroupedQueryAttention {
                 "self_attn.\(name)", size: headColumns, epsilon: trunk.epsilon, offset: trunk.normOffset)
         }
         self.init(
-            layer: layer, heads: trunk.heads, cache: trunk.cache, scale: trunk.scale,
+            layer: layer, heads: trunk.heads, cache: trunk.shape.caches[layer], scale: trunk.scale,
             qProj: try input("q_proj", trunk.queryColumns), kProj: try input("k_proj", trunk.cachedColumns),
             vProj: try input("v_proj", trunk.cachedColumns),
             oProj: try reader.linear(

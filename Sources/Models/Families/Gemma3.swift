@@ -10,14 +10,12 @@ public import Weights
 public struct Gemma3: TrunkModel {
     public static let modelTypes = ["gemma3", "gemma3_text"]
 
-    let trunk: DecoderTrunk
+    private(set) var trunk: DecoderTrunk
     fileprivate let intermediateSize: Int
     fileprivate let attentionBias: Bool
     /// 1 / √query_pre_attn_scalar.
     fileprivate let scale: Float
     fileprivate let layerTypes: [LayerType]
-    /// Of layers with a window.
-    fileprivate let window: Int
     fileprivate let localRotary: RotaryEmbedding
 
     public var rotaryEmbeddings: [RotaryEmbedding] { [trunk.rotary, localRotary] }
@@ -52,12 +50,12 @@ public struct Gemma3: TrunkModel {
         intermediateSize = try fields.integer("intermediate_size", in: 1...ModelLimits.intermediateSizeMax)
         attentionBias = try fields.flag("attention_bias", standard: false)
         scale = 1 / Float(try fields.number("query_pre_attn_scalar", in: 1e-3...1e6)).squareRoot()
-        window = try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax)
         let layerCount = trunk.shape.layerCount
         let pattern = try fields.integer("sliding_window_pattern", in: 1...ModelLimits.layersMax)
         layerTypes =
             try fields.choices("layer_types", count: layerCount, of: LayerType.self)
             ?? (0..<layerCount).map { ($0 + 1) % pattern == 0 ? .full : .sliding }
+        trunk.limit(layerTypes, to: try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax))
         for field in ["attn_logit_softcapping", "final_logit_softcapping"] where fields.has(field) {
             throw fields.error(field, "null: Gemma 3 has no soft caps")
         }
@@ -83,9 +81,7 @@ extension GroupedQueryAttention {
             model.trunk, layer: layer, reader, inputBias: model.attentionBias, outputBias: model.attentionBias,
             norms: true)
         scale = model.scale
-        guard model.layerTypes[layer] == .sliding else { return }
-        rotary = model.localRotary
-        window = model.window
+        if model.layerTypes[layer] == .sliding { rotary = model.localRotary }
     }
 }
 

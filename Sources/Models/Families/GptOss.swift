@@ -10,11 +10,8 @@ public import Weights
 public struct GptOss: TrunkModel {
     public static let modelTypes = ["gpt_oss"]
 
-    let trunk: DecoderTrunk
+    private(set) var trunk: DecoderTrunk
     fileprivate let attentionBias: Bool
-    fileprivate let layerTypes: [LayerType]
-    /// Of layers with a window.
-    fileprivate let window: Int
     fileprivate let experts: Int
     /// Experts of a row.
     fileprivate let chosen: Int
@@ -28,10 +25,11 @@ public struct GptOss: TrunkModel {
         trunk = try DecoderTrunk(config)
         attentionBias = try fields.flag("attention_bias", standard: true)
         let layerCount = trunk.shape.layerCount
-        layerTypes =
+        let layerTypes =
             try fields.choices("layer_types", count: layerCount, of: LayerType.self)
             ?? (0..<layerCount).map { $0 % 2 == 0 ? .sliding : .full }
-        window = try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax, standard: 128)
+        trunk.limit(
+            layerTypes, to: try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax, standard: 128))
         experts = try fields.integer("num_local_experts", in: 1...ModelLimits.expertsMax)
         chosen = try fields.integer("num_experts_per_tok", in: 1...experts)
         intermediateSize = try fields.integer("intermediate_size", in: 1...ModelLimits.intermediateSizeMax)
@@ -48,7 +46,6 @@ extension GroupedQueryAttention {
             model.trunk, layer: layer, reader, inputBias: model.attentionBias, outputBias: model.attentionBias,
             norms: false)
         sinks = AttentionSinks(values: try reader.vector("self_attn.sinks", count: model.trunk.heads))
-        if model.layerTypes[layer] == .sliding { window = model.window }
     }
 }
 

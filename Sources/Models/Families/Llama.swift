@@ -10,12 +10,10 @@ public import Weights
 public struct Llama: TrunkModel {
     public static let modelTypes = ["llama", "mistral"]
 
-    let trunk: DecoderTrunk
+    private(set) var trunk: DecoderTrunk
     fileprivate let intermediateSize: Int
     fileprivate let attentionBias: Bool
     fileprivate let mlpBias: Bool
-    /// Tokens that a row attends to, itself included; nil: all.
-    fileprivate let slidingWindow: Int?
 
     public init(_ config: ModelConfig) throws(ConfigError) {
         trunk = try DecoderTrunk(config)
@@ -23,9 +21,11 @@ public struct Llama: TrunkModel {
         intermediateSize = try fields.integer("intermediate_size", in: 1...ModelLimits.intermediateSizeMax)
         attentionBias = try fields.flag("attention_bias", standard: false)
         mlpBias = try fields.flag("mlp_bias", standard: false)
-        slidingWindow =
-            config.modelType == "mistral" && fields.has("sliding_window")
-            ? try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax) : nil
+        if config.modelType == "mistral", fields.has("sliding_window") {
+            trunk.limit(
+                Array(repeating: .sliding, count: trunk.shape.layerCount),
+                to: try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax))
+        }
     }
 }
 
@@ -36,12 +36,12 @@ extension GroupedQueryAttention {
         let (trunk, bias) = (model.trunk, model.attentionBias)
         let hiddenSize = trunk.hiddenSize
         self.init(
-            layer: layer, heads: trunk.heads, cache: trunk.cache, scale: trunk.scale,
+            layer: layer, heads: trunk.heads, cache: trunk.shape.caches[layer], scale: trunk.scale,
             qProj: try reader.linear("self_attn.q_proj", inputs: hiddenSize, outputs: trunk.queryColumns, bias: bias),
             kProj: try reader.linear("self_attn.k_proj", inputs: hiddenSize, outputs: trunk.cachedColumns, bias: bias),
             vProj: try reader.linear("self_attn.v_proj", inputs: hiddenSize, outputs: trunk.cachedColumns, bias: bias),
             oProj: try reader.linear("self_attn.o_proj", inputs: trunk.queryColumns, outputs: hiddenSize, bias: bias),
-            qNorm: nil, kNorm: nil, rotary: trunk.rotary, window: model.slidingWindow)
+            qNorm: nil, kNorm: nil, rotary: trunk.rotary)
     }
 }
 

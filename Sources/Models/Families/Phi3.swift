@@ -10,18 +10,18 @@ public import Weights
 public struct Phi3: TrunkModel {
     public static let modelTypes = ["phi3"]
 
-    let trunk: DecoderTrunk
+    private(set) var trunk: DecoderTrunk
     fileprivate let intermediateSize: Int
-    /// Tokens that a row attends to, itself included; nil: all.
-    fileprivate let slidingWindow: Int?
 
     public init(_ config: ModelConfig) throws(ConfigError) {
         let fields = config.fields
         trunk = try DecoderTrunk(config)
         intermediateSize = try fields.integer("intermediate_size", in: 1...ModelLimits.intermediateSizeMax)
-        slidingWindow =
-            fields.has("sliding_window")
-            ? try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax) : nil
+        if fields.has("sliding_window") {
+            trunk.limit(
+                Array(repeating: .sliding, count: trunk.shape.layerCount),
+                to: try fields.integer("sliding_window", in: 1...ModelLimits.contextTokensMax))
+        }
     }
 }
 
@@ -38,11 +38,11 @@ extension GroupedQueryAttention {
                 part: .outputs(first: first, total: total))
         }
         self.init(
-            layer: layer, heads: trunk.heads, cache: trunk.cache, scale: trunk.scale,
+            layer: layer, heads: trunk.heads, cache: trunk.shape.caches[layer], scale: trunk.scale,
             qProj: try part(0, trunk.queryColumns), kProj: try part(trunk.queryColumns, trunk.cachedColumns),
             vProj: try part(trunk.queryColumns + trunk.cachedColumns, trunk.cachedColumns),
             oProj: try reader.linear("self_attn.o_proj", inputs: trunk.queryColumns, outputs: trunk.hiddenSize),
-            qNorm: nil, kNorm: nil, rotary: trunk.rotary, window: model.slidingWindow)
+            qNorm: nil, kNorm: nil, rotary: trunk.rotary)
     }
 }
 

@@ -8,7 +8,7 @@ internal import Tensors
 struct GroupedQueryAttention: SelfAttention {
     let layer: Int
     let heads: Int
-    let cache: CacheShape
+    var cache: CacheShape
     var scale: Float
 
     let qProj: Linear
@@ -19,8 +19,6 @@ struct GroupedQueryAttention: SelfAttention {
     let qNorm: RMSNorm?
     let kNorm: RMSNorm?
     var rotary: RotaryEmbedding
-    /// Tokens that a row attends to, itself included; nil: all of its sequence so far.
-    var window: Int?
     /// For each query head a score that joins its softmax with a value of zero. Xiao et al., 2023.
     var sinks: AttentionSinks?
 
@@ -33,7 +31,7 @@ struct GroupedQueryAttention: SelfAttention {
         rotary(keys, headDimension: cache.keyDimension, pass)
         let attended = try pass.attend(
             layer: layer, queries: queries, keys: keys, values: values, heads: heads, cache: cache, scale: scale,
-            window: window, sinks: sinks?.values)
+            sinks: sinks?.values)
         return try oProj(attended).summedOverRanks()
     }
 }

@@ -18,15 +18,16 @@ public struct ModelCard: Equatable, Sendable {
             let file = try JSONDecoder().decode(ConfigurationFile.self, from: configurationJSON)
             // Multimodal checkpoints keep the text model's sizes in a section of their own.
             let sizes = file.textConfig ?? file.sizes
-            guard let layers = sizes.numHiddenLayers, let hidden = sizes.hiddenSize, let vocabulary = sizes.vocabSize,
-                layers > 0, hidden > 0, vocabulary > 0
+            let standard = sizes.modelType == "gemma3_text" ? Sizes.gemma3 : Sizes()
+            guard let layers = sizes.numHiddenLayers, let hidden = sizes.hiddenSize,
+                let vocabulary = sizes.vocabSize ?? standard.vocabSize, layers > 0, hidden > 0, vocabulary > 0
             else {
                 throw ModelError("\(path) lacks num_hidden_layers, hidden_size or vocab_size")
             }
             layerCount = layers
             hiddenSize = hidden
             vocabularySize = vocabulary
-            contextTokensMax = sizes.maxPositionEmbeddings ?? 2048
+            contextTokensMax = sizes.maxPositionEmbeddings ?? standard.maxPositionEmbeddings ?? 2048
             endOfTextTokens = (sizes.eosTokenID ?? file.sizes.eosTokenID)?.ids ?? []
         } catch let error as ModelError {
             throw error
@@ -46,6 +47,10 @@ public struct ModelCard: Equatable, Sendable {
     }
 
     private struct Sizes: Decodable {
+        /// What published files of Gemma 3 leave out, as in transformers' Gemma3TextConfig.
+        static let gemma3 = Sizes(vocabSize: 262_208, maxPositionEmbeddings: 131_072)
+
+        var modelType: String?
         var numHiddenLayers: Int?
         var hiddenSize: Int?
         var vocabSize: Int?
@@ -53,6 +58,7 @@ public struct ModelCard: Equatable, Sendable {
         var eosTokenID: GenerationDefaults.TokenIDs?
 
         enum CodingKeys: String, CodingKey {
+            case modelType = "model_type"
             case numHiddenLayers = "num_hidden_layers"
             case hiddenSize = "hidden_size"
             case vocabSize = "vocab_size"

@@ -46,7 +46,7 @@ SHAPE = {
 GEMMA3 = {name: value for name, value in SHAPE.items() if name != "hidden_act"} | {
     "model_type": "gemma3_text", "num_hidden_layers": 3, "intermediate_size": 96, "head_dim": 16,
     "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 24, "sliding_window": 9,
-    "sliding_window_pattern": 3, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0,
+    "sliding_window_pattern": 3, "max_position_embeddings": 1024, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0,
     "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "tie_word_embeddings": True,
 }
 DEEPSEEK = {

@@ -53,6 +53,8 @@ struct HealthResponse: Encodable, Sendable {
         var cacheBytesMax: UInt64
         /// Of keys and values, in all its layers.
         var cacheBytesPerToken: UInt64
+        /// Of these, those given back when a sequence has left the token behind: in layers with a sliding window.
+        var cacheBytesPerTokenWindowed: UInt64
         var residentBytes: UInt64
         var sequences: UInt32
         var pass: Pass
@@ -100,6 +102,7 @@ extension HealthResponse.Shard {
         cacheBytes = shard.cacheBytes
         cacheBytesMax = shard.cacheBytesMax
         cacheBytesPerToken = shard.cacheBytesPerToken
+        cacheBytesPerTokenWindowed = shard.cacheBytesPerTokenWindowed
         residentBytes = shard.residentBytes
         sequences = shard.sequences
         pass = HealthResponse.Pass(
