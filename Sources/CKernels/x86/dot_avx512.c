@@ -17,17 +17,45 @@ CK_INLINE const uint8_t *weight_at(ck_float_type type, const void *w, size_t ele
     return (const uint8_t *)w + weight_bytes(type, element);
 }
 
-// One sixteen of a tile; `outputs` and `rows` are constants where this is called, so that the sums stay in registers.
-CK_INLINE void add_sixteen(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                           size_t x_stride, size_t k, __mmask16 mask, __m512 sums[TILE_ROWS][TILE_OUTPUTS]) {
-    __m512 values[TILE_ROWS];
+// Inputs taken at a time: those of one register of weights.
+CK_INLINE size_t step_of(ck_float_type type) { return type == CK_BF16 ? CK_PAIR_INPUTS : CK_LANES; }
+
+// Sixteen pairs of bf16 weights, of which `count` elements are left; small ones are zeros.
+CK_INLINE __m512i load_pairs(const void *w, size_t index, size_t count) {
+    __mmask32 mask = count < CK_PAIR_INPUTS ? ((__mmask32)1 << count) - 1 : ~(__mmask32)0;
+    __m512i pairs = _mm512_maskz_loadu_epi16(mask, (const uint16_t *)w + index);
+    return _mm512_maskz_mov_epi16(_mm512_test_epi16_mask(pairs, _mm512_set1_epi16(CK_BF16_WEIGHT_BITS)), pairs);
+}
+
+// One step of a tile, of whose inputs `left` are left; `outputs` and `rows` are constants where this is called, so that
+// the sums stay in registers.
+CK_INLINE void add_step(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                        size_t x_stride, size_t k, size_t left, __m512 sums[TILE_ROWS][TILE_OUTPUTS]) {
+    const __mmask16 mask = type == CK_BF16 ? 0xffff : ck_mask16_avx512(left);
+    __m512i pairs[TILE_OUTPUTS];
     CK_UNROLL
-    for (int r = 0; r < rows; r++) values[r] = ck_load16_avx512(CK_F32, x, (size_t)r * x_stride + k, mask);
+    for (int o = 0; o < outputs && type == CK_BF16; o++) pairs[o] = load_pairs(w, (size_t)o * w_stride + k, left);
+    // Of pairs the odd elements, then the even ones.
     CK_UNROLL
-    for (int o = 0; o < outputs; o++) {
-        __m512 weights = ck_load16_avx512(type, w, (size_t)o * w_stride + k, mask);
+    for (int half = 0; half < (type == CK_BF16 ? 2 : 1); half++) {
+        __m512 values[TILE_ROWS];
         CK_UNROLL
-        for (int r = 0; r < rows; r++) sums[r][o] = _mm512_fmadd_ps(weights, values[r], sums[r][o]);
+        for (int r = 0; r < rows; r++) {
+            values[r] = ck_load16_avx512(CK_F32, x, (size_t)r * x_stride + k + (size_t)half * CK_LANES, mask);
+        }
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) {
+            __m512 weights;
+            if (type != CK_BF16) {
+                weights = ck_load16_avx512(type, w, (size_t)o * w_stride + k, mask);
+            } else if (half == 0) {
+                weights = _mm512_castsi512_ps(_mm512_and_si512(pairs[o], _mm512_set1_epi32((int)0xffff0000u)));
+            } else {
+                weights = _mm512_castsi512_ps(_mm512_slli_epi32(pairs[o], 16));
+            }
+            CK_UNROLL
+            for (int r = 0; r < rows; r++) sums[r][o] = _mm512_fmadd_ps(weights, values[r], sums[r][o]);
+        }
     }
 }
 
@@ -40,15 +68,15 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
         CK_UNROLL
         for (int o = 0; o < outputs; o++) sums[r][o] = _mm512_setzero_ps();
     }
-    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    const size_t step = step_of(type), lines = weight_bytes(type, (size_t)outputs * step) / 64;
     size_t k = 0;
-    for (; k + CK_LANES <= n; k += CK_LANES) {
+    for (; k + step <= n; k += step) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T0);
         }
-        add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
+        add_step(type, outputs, rows, w, w_stride, x, x_stride, k, step, sums);
     }
-    if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
+    if (k < n) add_step(type, outputs, rows, w, w_stride, x, x_stride, k, n - k, sums);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         float *to = y + (size_t)r * y_stride;
@@ -135,15 +163,15 @@ CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void 
             sums[r][o] = begins ? _mm512_setzero_ps() : _mm512_loadu_ps(at);
         }
     }
-    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    const size_t step = step_of(type), lines = weight_bytes(type, (size_t)outputs * step) / 64;
     size_t k = 0;
-    for (; k + CK_LANES <= n; k += CK_LANES) {
+    for (; k + step <= n; k += step) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T1);
         }
-        add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
+        add_step(type, outputs, rows, w, w_stride, x, x_stride, k, step, sums);
     }
-    if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
+    if (k < n) add_step(type, outputs, rows, w, w_stride, x, x_stride, k, n - k, sums);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         CK_UNROLL
@@ -213,6 +241,5 @@ void ck_init_dot_avx512(ck_kernels *table) {
     table->block_inputs = 1024;
     table->dot_block = dot_block;
     table->fold_block = fold_block;
-    table->order_row = NULL;
 }
 #endif
