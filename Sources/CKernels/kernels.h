@@ -233,26 +233,28 @@ typedef struct {
                     size_t n, float *y, size_t y_stride);
     void (*dot_bf16)(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                      size_t n, float *y, size_t y_stride);
-    // The same over a block of inputs, whose sums wait in memory: adds n elements (whole sixteens, but for the last
-    // block) to the lanes sums [output, rows, CK_LANES], or begins them. As many bytes at `next`, unless it is NULL, as
-    // the block's weights have are asked for on the way. NULL where an instruction set has none. A block has
-    // block_inputs inputs: a few rows of them and a strip of weights share the first-level cache.
+    // The same over a block of inputs, whose sums wait in memory: adds n elements (whole steps, but for the last block)
+    // to the lanes sums [output, rows, CK_LANES], or begins them. Weights in bf16 that are `clean` hold none that count
+    // as zero. As many bytes at `next`, unless it is NULL, as the block's weights have are asked for on the way. NULL
+    // where an instruction set has none. A block has block_inputs inputs: a few rows of them and a strip of weights
+    // share the first-level cache.
     size_t block_inputs;
-    void (*dot_block)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+    void (*dot_block)(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                       size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums);
     void (*fold_block)(ck_float_type type, const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride);
-    // A row of `inputs` floats as bf16 weights are multiplied: of each 32 the 16 of odd index, then those of even index,
-    // zeros up to whole 32s; rounded to bf16 (ck_bf16_activation) or as they are.
+    // A row of `inputs` floats as bf16 weights are multiplied: of each 32 the 16 of odd index, then those of even
+    // index, zeros up to whole 32s; rounded to bf16 (ck_bf16_activation) or as they are.
     void (*order_row)(const float *x, size_t inputs, bool rounds, float *out);
-    // Rounded rows of bf16 in the order of x, where an instruction set multiplies such; otherwise the three are NULL.
+    // Clean bf16 weights, in 64-byte aligned rows of CK_PAIR_STRIDE(n) with zeros up to whole 32s: what is used by many
+    // rows is cleaned once.
+    void (*clean_weights)(const uint16_t *w, size_t outputs, size_t n, uint16_t *out);
+    // Rows of rounded bf16 in the order of x, where an instruction set multiplies such; otherwise these are NULL.
     // round_row: zeros up to whole 32s.
     void (*round_row)(const float *x, size_t inputs, uint16_t *out);
-    // y[o] = Σ_k w[o, k] · x[k] over n inputs.
-    void (*dot_pairs)(const uint16_t *w, size_t outputs, const uint16_t *x, size_t n, float *y);
-    // The same of several rows. `copy` holds the weights in rows of CK_PAIR_STRIDE(n), 64-byte aligned; as many bytes at
-    // `next`, unless it is NULL, as they have are asked for on the way.
-    void (*multiply_pairs)(const uint16_t *w, size_t outputs, const uint16_t *x, size_t x_stride, size_t rows, size_t n,
-                           const uint8_t *next, uint16_t *copy, float *y, size_t y_stride);
+    // y[r, o] = Σ_k w[o, k] · x[r, k] over n inputs; `clean` weights are those of clean_weights. `next` as for
+    // dot_block.
+    void (*multiply_pairs)(bool clean, const uint16_t *w, size_t outputs, const uint16_t *x, size_t x_stride,
+                           size_t rows, size_t n, const uint8_t *next, float *y, size_t y_stride);
     // The same over outputs first_output ..< first_output + outputs of an affine matrix of 4 bits (x in even-odd order)
     // or 8 bits (natural order) and quantised rows.
     void (*dot_affine4)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,

@@ -190,11 +190,27 @@ static void dot_float(const product_run *run, ck_float_type type, const void *w,
     }
 }
 
-// Weights multiplied block by block at a time: with those asked for meanwhile a part of a second-level cache, and few
-// beside an item's, since nobody asked for its first.
+// Weights multiplied at a time where the next ones are asked for meanwhile: with those a part of a second-level cache,
+// and few beside an item's, since nobody asked for its first.
 #define BLOCK_WEIGHT_BYTES ((size_t)64 << 10)
 #define BLOCK_OUTPUTS_STEP 4
-_Static_assert(BLOCK_OUTPUTS_STEP * CK_PANEL_ROWS_MAX * CK_LANES * sizeof(float) <= CK_ARENA_BYTES, "");
+// From so many rows on bf16 weights are cleaned once, not for each tile of rows.
+#define CLEAN_ROWS_MIN 9
+#define CLEAN_HALVES_ROWS_MIN 7
+
+static size_t clean_bytes(size_t outputs, size_t n) { return outputs * CK_PAIR_STRIDE(n) * sizeof(uint16_t); }
+
+#define CLEAN_BYTES_MAX (BLOCK_OUTPUTS_STEP * sizeof(uint16_t) * CK_PAIR_STRIDE(CK_INPUTS_MAX))
+#define BLOCK_SUM_BYTES_MAX (BLOCK_OUTPUTS_STEP * CK_PANEL_ROWS_MAX * CK_LANES * sizeof(float))
+_Static_assert(CLEAN_BYTES_MAX + BLOCK_SUM_BYTES_MAX <= CK_ARENA_BYTES, "");
+
+// Outputs multiplied at a time, sums of `sum_bytes` each waiting in the arena.
+static size_t block_outputs(size_t row_bytes, size_t sum_bytes) {
+    size_t most = BLOCK_WEIGHT_BYTES / row_bytes;
+    if (sum_bytes > 0) most = ck_min_size(most, CK_ARENA_BYTES / 2 / sum_bytes);
+    most = most / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
+    return most == 0 ? BLOCK_OUTPUTS_STEP : most;
+}
 
 // A few rows of many inputs, block by block: the rows' values of a block stay in the first-level cache while outputs
 // pass, and the sums wait in the second. Memory is asked for the next outputs in the order in which they lie there: it
@@ -203,46 +219,48 @@ static void multiply_float_blocks(const product_run *run, const ck_product *prod
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     const ck_float_type type = type_of_weights(matrix);
-    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix);
-    size_t most = ck_min_size(BLOCK_WEIGHT_BYTES / row_bytes, CK_ARENA_BYTES / (run->rows * CK_LANES * sizeof(float)));
-    most = most / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
-    const size_t at_once = most == 0 ? BLOCK_OUTPUTS_STEP : most;
-    float *sums = (float *)ck_worker_arena;
+    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix), element = ck_float_bytes(type);
+    const size_t at_once = block_outputs(row_bytes, run->rows * CK_LANES * sizeof(float));
+    const bool clean = type == CK_BF16 && run->rows >= CLEAN_ROWS_MIN;
+    const size_t stride = clean ? CK_PAIR_STRIDE(n) : n;
+    uint16_t *cleaned = (uint16_t *)ck_worker_arena;
+    float *sums = (float *)(ck_worker_arena + (clean ? clean_bytes(at_once, n) : 0));
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
         const uint8_t *w = ck_matrix_row(matrix, output), *next = w + count * row_bytes;
+        if (clean) {
+            kernels->clean_weights((const uint16_t *)w, count, n, cleaned);
+            w = (const uint8_t *)cleaned;
+        }
         for (size_t k = 0; k < n; k += kernels->block_inputs) {
-            size_t inputs = ck_min_size(kernels->block_inputs, n - k), bytes = k * ck_float_bytes(type);
-            kernels->dot_block(type, w + bytes, n, count, run->floats + k, run->float_stride, run->rows, inputs,
-                               k == 0, output + count < matrix->outputs ? next + count * bytes : NULL, sums);
+            size_t inputs = ck_min_size(kernels->block_inputs, n - k);
+            kernels->dot_block(type, clean, w + k * element, stride, count, run->floats + k, run->float_stride,
+                               run->rows, inputs, k == 0,
+                               output + count < matrix->outputs ? next + count * k * element : NULL, sums);
         }
         kernels->fold_block(type, sums, count, run->rows, output_at(run, product, output), matrix->outputs);
     }
 }
-
-// Bytes of bf16 weights copied to the arena at a time: with the rows that pass and the weights to come, within a
-// second-level cache.
-#define HALVES_WEIGHT_BYTES ((size_t)128 << 10)
-_Static_assert(BLOCK_OUTPUTS_STEP * sizeof(uint16_t) * CK_PAIR_STRIDE(CK_INPUTS_MAX) <= CK_ARENA_BYTES, "");
 
 // bf16 weights × rows of bf16.
 static void multiply_halves(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix);
-    if (run->rows == 1) {
-        kernels->dot_pairs((const uint16_t *)ck_matrix_row(matrix, first), outputs, run->halves, n,
-                           output_at(run, product, first));
-        return;
-    }
-    const size_t most = HALVES_WEIGHT_BYTES / row_bytes / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
-    const size_t at_once = most == 0 ? BLOCK_OUTPUTS_STEP : most;
+    const bool clean = run->rows >= CLEAN_HALVES_ROWS_MIN;
+    const size_t at_once = clean ? block_outputs(row_bytes, 0) : outputs;
+    uint16_t *cleaned = (uint16_t *)ck_worker_arena;
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
-        const uint8_t *w = ck_matrix_row(matrix, output);
-        const uint8_t *next = output + count < matrix->outputs ? w + count * row_bytes : NULL;
-        kernels->multiply_pairs((const uint16_t *)w, count, run->halves, CK_PAIR_STRIDE(n), run->rows, n, next,
-                                (uint16_t *)ck_worker_arena, output_at(run, product, output), matrix->outputs);
+        const uint16_t *w = (const uint16_t *)ck_matrix_row(matrix, output);
+        const uint8_t *next = (const uint8_t *)w + count * row_bytes;
+        if (clean) {
+            kernels->clean_weights(w, count, n, cleaned);
+            w = cleaned;
+        }
+        kernels->multiply_pairs(clean, w, count, run->halves, CK_PAIR_STRIDE(n), run->rows, n,
+                                output + count < matrix->outputs ? next : NULL, output_at(run, product, output),
+                                matrix->outputs);
     }
 }
 

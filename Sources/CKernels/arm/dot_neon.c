@@ -79,7 +79,9 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
         uint8_t last_w[TILE_OUTPUTS][CK_LANES * sizeof(float)] = {0};
         float last_x[TILE_ROWS][CK_PAIR_INPUTS] = {0};
         const size_t bytes = type == CK_F32 ? 4 : 2;
-        for (int o = 0; o < outputs; o++) memcpy(last_w[o], weight_at(type, w, (size_t)o * w_stride + k), (n - k) * bytes);
+        for (int o = 0; o < outputs; o++) {
+            memcpy(last_w[o], weight_at(type, w, (size_t)o * w_stride + k), (n - k) * bytes);
+        }
         // Ordered rows have zeros of their own.
         size_t x_bytes = (type == CK_BF16 ? CK_PAIR_INPUTS : n - k) * sizeof *x;
         for (int r = 0; r < rows; r++) memcpy(last_x[r], x + (size_t)r * x_stride + k, x_bytes);

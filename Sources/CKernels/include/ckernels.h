@@ -23,10 +23,10 @@ extern "C" {
 // Instruction sets (dispatch.c)
 
 typedef enum {
-    CK_ISA_PORTABLE = 0,  // plain C, the reference every other one must equal bit for bit
-    CK_ISA_AVX2 = 1,      // AVX2 + FMA + F16C
-    CK_ISA_AVX512 = 2,    // AVX-512 F/BW/DQ/VL + VNNI
-    CK_ISA_NEON = 3,      // Armv8.2-A with dotprod
+    CK_ISA_PORTABLE = 0,    // plain C, the reference every other one must equal bit for bit
+    CK_ISA_AVX2 = 1,        // AVX2 + FMA + F16C
+    CK_ISA_AVX512 = 2,      // AVX-512 F/BW/DQ/VL + VNNI
+    CK_ISA_NEON = 3,        // Armv8.2-A with dotprod
     CK_ISA_AVX512BF16 = 4,  // AVX-512 as above + BF16
 } ck_isa;
 
@@ -94,8 +94,8 @@ typedef struct {
 
 typedef enum {
     CK_ACTIVATIONS_F32 = 0,      // float activations throughout: the exact mode
-    CK_ACTIVATIONS_ROUNDED = 1,  // affine matrices multiply activations quantised to int8 (one scale per row and group),
-                                 // bf16 matrices activations rounded to bf16, f32 and f16 matrices floats
+    CK_ACTIVATIONS_ROUNDED = 1,  // affine matrices multiply activations quantised to int8 (one scale per row and
+                                 // group), bf16 matrices activations rounded to bf16, f16 and f32 matrices floats
 } ck_activations;
 
 // NULL when this matrix can be multiplied here, otherwise what is wrong with it, as a static string.
@@ -107,8 +107,8 @@ size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs);
 
 // y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v
 // or gate/up. x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or
-// [matrices[m]->outputs] float32. With int8 activations a group of x that holds an infinity or a NaN gives NaN. Weights in
-// bf16 below 2⁻⁶³ count as zeros, and activations below 2⁻⁴⁹ where they are rounded to bf16.
+// [matrices[m]->outputs] float32. With int8 activations a group of x that holds an infinity or a NaN gives NaN.
+// Weights in bf16 below 2⁻⁶³ count as zeros, and activations below 2⁻⁴⁹ where they are rounded to bf16.
 typedef struct {
     const ck_matrix *matrix;
     const float *bias;

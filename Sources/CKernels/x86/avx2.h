@@ -10,6 +10,8 @@
 #define CK_INLINE static inline __attribute__((always_inline))
 // Before a loop over registers, whose count is a constant where the function is inlined.
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
+// What is read before is read anew after: keeps a compiler from holding it while registers are full of sums.
+#define CK_READ_ANEW() __asm__ volatile("" ::: "memory")
 #define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
 
 #pragma clang attribute push(CK_AVX2, apply_to = function)

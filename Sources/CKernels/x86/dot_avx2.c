@@ -193,21 +193,28 @@ static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const f
 // Two rows take more outputs, for independent sums enough to hide the latency of fma.
 #define BLOCK_OUTPUTS_TWO_ROWS 4
 
-// Eight lanes' weights of one element of a step; of pairs the odd ones are element 0, the even ones element 1.
-CK_INLINE __m256 load_half(ck_float_type type, int half, int element, const uint8_t *at) {
-    if (type != CK_BF16) return ck_load8_avx2(type, at, (size_t)half * 8);
-    __m256i pairs = ck_load_pairs_avx2(at + half * 32);
-    return element == 0 ? ck_odd_of_pairs_avx2(pairs) : ck_even_of_pairs_avx2(pairs);
+// Eight pairs of clean bf16 weights, or of others.
+CK_INLINE __m256i load_pairs(bool clean, const uint8_t *at) {
+    return clean ? _mm256_loadu_si256((const __m256i *)at) : ck_load_pairs_avx2(at);
 }
 
-// Adds a half of the lanes of a step of inputs to the sums [row, output] of a tile.
-CK_INLINE void add_half(ck_float_type type, int half, int outputs, int rows, const uint8_t *w, size_t w_bytes,
-                        const float *x, size_t x_stride, __m256 *sums) {
+// Adds a half of the lanes of a step of inputs to the sums [row, output] of a tile: of pairs the odd elements first.
+CK_INLINE void add_half(ck_float_type type, bool clean, int half, int outputs, int rows, const uint8_t *w,
+                        size_t w_bytes, const float *x, size_t x_stride, __m256 *sums) {
     CK_UNROLL
     for (int element = 0; element < (type == CK_BF16 ? 2 : 1); element++) {
+        if (element == 1) CK_READ_ANEW();
         __m256 weights[BLOCK_OUTPUTS_TWO_ROWS];
         CK_UNROLL
-        for (int o = 0; o < outputs; o++) weights[o] = load_half(type, half, element, w + (size_t)o * w_bytes);
+        for (int o = 0; o < outputs; o++) {
+            const uint8_t *at = w + (size_t)o * w_bytes;
+            if (type != CK_BF16) {
+                weights[o] = ck_load8_avx2(type, at, (size_t)half * 8);
+            } else {
+                __m256i pairs = load_pairs(clean, at + half * 32);
+                weights[o] = element == 0 ? ck_odd_of_pairs_avx2(pairs) : ck_even_of_pairs_avx2(pairs);
+            }
+        }
         CK_UNROLL
         for (int r = 0; r < rows; r++) {
             __m256 value = _mm256_loadu_ps(x + (size_t)r * x_stride + element * CK_LANES + half * 8);
@@ -229,14 +236,14 @@ CK_INLINE void add_last_half(ck_float_type type, int half, int outputs, int rows
     // Ordered rows have zeros of their own.
     size_t x_bytes = (type == CK_BF16 ? CK_PAIR_INPUTS : n) * sizeof *x;
     for (int r = 0; r < rows; r++) memcpy(last_x[r], x + (size_t)r * x_stride, x_bytes);
-    add_half(type, half, outputs, rows, last_w[0], sizeof last_w[0], last_x[0], CK_PAIR_INPUTS, sums);
+    add_half(type, false, half, outputs, rows, last_w[0], sizeof last_w[0], last_x[0], CK_PAIR_INPUTS, sums);
 }
 
 // A half of the lanes of a tile's sums [output, all_rows, CK_LANES]. `next`, unless NULL, is asked for on the way, line
 // by line.
-CK_INLINE void block_half(ck_float_type type, int half, int outputs, int rows, const uint8_t *w, size_t w_bytes,
-                          const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
-                          size_t all_rows) {
+CK_INLINE void block_half(ck_float_type type, bool clean, int half, int outputs, int rows, const uint8_t *w,
+                          size_t w_bytes, const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next,
+                          float *memory, size_t all_rows) {
     __m256 sums[BLOCK_ROWS * BLOCK_OUTPUTS];
     memory += half * 8;
     CK_UNROLL
@@ -254,7 +261,7 @@ CK_INLINE void block_half(ck_float_type type, int half, int outputs, int rows, c
             size_t o = type == CK_F16 ? k / CK_LANES % 2 : line % (size_t)outputs;
             _mm_prefetch((const char *)w + ((size_t)outputs + o) * w_bytes, _MM_HINT_T0);
         }
-        add_half(type, half, outputs, rows, w, w_bytes, x, x_stride, sums);
+        add_half(type, clean, half, outputs, rows, w, w_bytes, x, x_stride, sums);
     }
     if (k < n) add_last_half(type, half, outputs, rows, w, w_bytes, x, x_stride, n - k, sums);
     CK_UNROLL
@@ -264,32 +271,32 @@ CK_INLINE void block_half(ck_float_type type, int half, int outputs, int rows, c
     }
 }
 
-CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
+CK_INLINE void block_tile(ck_float_type type, bool clean, int outputs, int rows, const void *w, size_t w_stride,
+                          const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
                           size_t all_rows) {
     const size_t w_bytes = weight_bytes(type, w_stride);
-    block_half(type, 0, outputs, rows, w, w_bytes, x, x_stride, n, begins, next, memory, all_rows);
-    block_half(type, 1, outputs, rows, w, w_bytes, x, x_stride, n, begins, NULL, memory, all_rows);
+    block_half(type, clean, 0, outputs, rows, w, w_bytes, x, x_stride, n, begins, next, memory, all_rows);
+    block_half(type, clean, 1, outputs, rows, w, w_bytes, x, x_stride, n, begins, NULL, memory, all_rows);
 }
 
 // All outputs of a tile of rows: its values of x stay in the first-level cache.
-CK_INLINE void block_outputs(ck_float_type type, int rows, const void *w, size_t w_stride, size_t outputs,
+CK_INLINE void block_outputs(ck_float_type type, bool clean, int rows, const void *w, size_t w_stride, size_t outputs,
                              const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *sums,
                              size_t all_rows) {
     const int most = rows == 2 ? BLOCK_OUTPUTS_TWO_ROWS : BLOCK_OUTPUTS;
     size_t o = 0;
     for (; o + (size_t)most <= outputs; o += (size_t)most) {
         const uint8_t *wanted = next == NULL ? NULL : next + weight_bytes(type, o * n);
-        block_tile(type, most, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, wanted,
+        block_tile(type, clean, most, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, wanted,
                    sums + o * all_rows * CK_LANES, all_rows);
     }
     for (; o < outputs; o++) {
-        block_tile(type, 1, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, NULL,
+        block_tile(type, clean, 1, rows, weight_at(type, w, o * w_stride), w_stride, x, x_stride, n, begins, NULL,
                    sums + o * all_rows * CK_LANES, all_rows);
     }
 }
 
-CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+CK_INLINE void block(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                      size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     const size_t tiles = ck_tile_count(rows, BLOCK_ROWS);
     for (size_t t = 0; t < tiles; t++, next = NULL) {
@@ -297,22 +304,28 @@ CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t 
         const float *from = x + r * x_stride;
         float *to = sums + r * CK_LANES;
         switch (count) {
-        case 1: block_outputs(type, 1, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
-        case 2: block_outputs(type, 2, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
-        case 3: block_outputs(type, 3, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
-        case 4: block_outputs(type, 4, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
-        case 5: block_outputs(type, 5, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
-        case 6: block_outputs(type, 6, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 1: block_outputs(type, clean, 1, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 2: block_outputs(type, clean, 2, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 3: block_outputs(type, clean, 3, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 4: block_outputs(type, clean, 4, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 5: block_outputs(type, clean, 5, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
+        case 6: block_outputs(type, clean, 6, w, w_stride, outputs, from, x_stride, n, begins, next, to, rows); break;
         }
     }
 }
 
-static void dot_block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+static void dot_block(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                       size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     switch (type) {
-    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
-    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
-    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F32: block(CK_F32, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F16: block(CK_F16, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_BF16:
+        if (clean) {
+            block(CK_BF16, true, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums);
+        } else {
+            block(CK_BF16, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums);
+        }
+        break;
     }
 }
 
@@ -358,6 +371,16 @@ static void order_row(const float *x, size_t inputs, bool rounds, float *out) {
     }
 }
 
+static void clean_weights(const uint16_t *w, size_t outputs, size_t n, uint16_t *out) {
+    for (size_t o = 0; o < outputs; o++, w += n, out += CK_PAIR_STRIDE(n)) {
+        size_t k = 0;
+        for (; k + 16 <= n; k += 16) _mm256_store_si256((__m256i *)(out + k), ck_load_pairs_avx2(w + k));
+        if (k == n && k % CK_PAIR_INPUTS == 0) continue;
+        memset(out + k, 0, (ck_round_up(n, CK_PAIR_INPUTS) - k) * sizeof *out);
+        for (; k < n; k++) out[k] = (w[k] & CK_BF16_WEIGHT_BITS) != 0 ? w[k] : 0;
+    }
+}
+
 #pragma clang attribute pop
 
 void ck_init_dot_avx2(ck_kernels *table) {
@@ -367,6 +390,7 @@ void ck_init_dot_avx2(ck_kernels *table) {
     table->block_inputs = 512;
     table->dot_block = dot_block;
     table->fold_block = fold_block;
+    table->clean_weights = clean_weights;
     table->order_row = order_row;
 }
 #endif

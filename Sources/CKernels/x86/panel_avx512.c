@@ -49,9 +49,7 @@ CK_INLINE void pack_pairs(const uint16_t *w, size_t w_stride, size_t outputs, __
                           size_t lane_stride) {
     __m512 v[16];
     for (size_t o = 0; o < 16; o++) {
-        __m512i pairs = _mm512_maskz_loadu_epi16(o < outputs ? mask : 0, w + o * w_stride);
-        __mmask32 counts = _mm512_test_epi16_mask(pairs, _mm512_set1_epi16(CK_BF16_WEIGHT_BITS));
-        v[o] = _mm512_castsi512_ps(_mm512_maskz_mov_epi16(counts, pairs));
+        v[o] = _mm512_castsi512_ps(ck_load_pairs_avx512(w + o * w_stride, o < outputs ? mask : 0));
     }
     ck_transpose16_avx512(v);
     for (size_t lane = 0; lane < 16; lane++) {
@@ -65,8 +63,7 @@ CK_INLINE void pack_pairs(const uint16_t *w, size_t w_stride, size_t outputs, __
 static void pack_pair_strip(const uint16_t *w, size_t w_stride, size_t outputs, size_t inputs, float *to) {
     const size_t lane_stride = ck_panel_lane_stride(ck_round_up(inputs, CK_PAIR_INPUTS), STRIP);
     for (size_t k = 0; k < inputs; k += CK_PAIR_INPUTS, to += 2 * STRIP) {
-        size_t left = inputs - k;
-        const __mmask32 mask = left < CK_PAIR_INPUTS ? ((__mmask32)1 << left) - 1 : ~(__mmask32)0;
+        const __mmask32 mask = ck_mask32_avx512(inputs - k);
         for (size_t column = 0; column < STRIP; column += 16) {
             size_t count = outputs > column ? outputs - column : 0;
             pack_pairs(w + column * w_stride + k, w_stride, count, mask, to + column, lane_stride);
