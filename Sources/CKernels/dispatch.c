@@ -9,9 +9,9 @@
 #include <sys/auxv.h>
 #endif
 
-#define ISA_COUNT 4
+#define ISA_COUNT 5
 
-static const char *const names[ISA_COUNT] = {"portable", "avx2", "avx512", "neon"};
+static const char *const names[ISA_COUNT] = {"portable", "avx2", "avx512", "neon", "avx512bf16"};
 
 static ck_kernels tables[ISA_COUNT];
 static _Atomic int current;
@@ -28,6 +28,7 @@ static bool is_available(ck_isa isa) {
         return is_available(CK_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512vnni");
+    case CK_ISA_AVX512BF16: return is_available(CK_ISA_AVX512) && __builtin_cpu_supports("avx512bf16");
 #elif defined(__aarch64__)
     case CK_ISA_NEON: return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
@@ -36,7 +37,7 @@ static bool is_available(ck_isa isa) {
 }
 
 static ck_isa best_available(void) {
-    static const ck_isa best_first[] = {CK_ISA_AVX512, CK_ISA_AVX2, CK_ISA_NEON};
+    static const ck_isa best_first[] = {CK_ISA_AVX512BF16, CK_ISA_AVX512, CK_ISA_AVX2, CK_ISA_NEON};
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++) {
         if (is_available(best_first[i])) return best_first[i];
     }
@@ -51,7 +52,7 @@ static const char *choose(const char *name, ck_isa *chosen) {
         *chosen = (ck_isa)isa;
         return NULL;
     }
-    return "RING_ISA must be portable, avx2, avx512 or neon, or unset";
+    return "RING_ISA must be portable, avx2, avx512, avx512bf16 or neon, or unset";
 }
 
 static void fill_tables(void) {
@@ -60,9 +61,10 @@ static void fill_tables(void) {
 #endif
     for (int isa = 0; isa < ISA_COUNT; isa++) ck_kernels_init_portable(&tables[isa]);
 #if defined(__x86_64__)
-    ck_kernels_init_avx2(&tables[CK_ISA_AVX2]);
-    ck_kernels_init_avx2(&tables[CK_ISA_AVX512]);
-    ck_kernels_init_avx512(&tables[CK_ISA_AVX512]);
+    static const ck_isa with_avx2[] = {CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_AVX512BF16};
+    for (int i = 0; i < 3; i++) ck_kernels_init_avx2(&tables[with_avx2[i]]);
+    for (int i = 1; i < 3; i++) ck_kernels_init_avx512(&tables[with_avx2[i]]);
+    ck_kernels_init_avx512bf16(&tables[CK_ISA_AVX512BF16]);
 #elif defined(__aarch64__)
     ck_kernels_init_neon(&tables[CK_ISA_NEON]);
 #endif

@@ -16,6 +16,12 @@
 // Lanes of a float sum: element k is added, fused, to lane k mod 16; a row is padded with zeros to whole sixteens.
 // One AVX-512 register, two of AVX2, four of NEON.
 #define CK_LANES 16
+// bf16 weights are taken in pairs of neighbouring inputs: of each 32 inputs, padded with zeros, pair p goes to lane p,
+// its odd element first, then its even one, each fused. That is what AVX512_BF16's dot product does, but for subnormal
+// numbers, which it takes for zeros. Here are none: weights below 2⁻⁶³ and rounded activations below 2⁻⁴⁹ count as
+// zeros, so every product and every sum is a multiple of 2⁻¹²⁶. With float activations no instruction of that kind is
+// used.
+#define CK_PAIR_INPUTS 32
 // Lanes of a sum over groups in int8 products: group g goes to lane g mod 8, missing groups of the last eight are
 // zeros.
 #define CK_GROUP_LANES 8
@@ -49,6 +55,10 @@ static inline size_t ck_tile_start(size_t rows, size_t tiles, size_t tile) {
     return tile * (rows / tiles) + ck_min_size(tile, rows % tiles);
 }
 
+// Elements from one row of bf16 to the next: whole 32s, and 64 bytes more, so that rows of 4096 inputs do not all fall
+// into the same cache sets.
+#define CK_PAIR_STRIDE(inputs) (((inputs) + CK_PAIR_INPUTS - 1) / CK_PAIR_INPUTS * CK_PAIR_INPUTS + 32)
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Bits of floats
 
@@ -66,10 +76,25 @@ static inline float ck_float_of(uint32_t bits) {
 
 static inline float ck_float_from_bf16(uint16_t half) { return ck_float_of((uint32_t)half << 16); }
 
+// Exponent bits of which a bf16 weight has one from 2⁻⁶³ on; the others count as zeros (see CK_PAIR_INPUTS).
+#define CK_BF16_WEIGHT_BITS 0x6000u
+
+static inline float ck_bf16_weight(uint16_t half) {
+    return (half & CK_BF16_WEIGHT_BITS) != 0 ? ck_float_from_bf16(half) : 0;
+}
+
 static inline uint16_t ck_bf16_from_float(float value) {
     uint32_t bits = ck_bits_of(value);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);  // stays a NaN
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+// Below, an activation that is rounded to bf16 counts as zero.
+#define CK_BF16_ACTIVATION_MIN 0x1p-49f
+
+static inline uint16_t ck_bf16_activation(float value) {
+    uint16_t half = ck_bf16_from_float(value);
+    return fabsf(ck_float_from_bf16(half)) < CK_BF16_ACTIVATION_MIN ? 0 : half;
 }
 
 static inline float ck_float_from_f16(uint16_t half) {
@@ -211,25 +236,35 @@ static inline float ck_quantization_inverse(uint32_t largest, float *scale) {
 // One entry per kernel that has variants. Filled with portable C, then overwritten by what the instruction set in use
 // has. `outputs` × `rows` tiles are written to y[r · y_stride + o].
 typedef struct {
-    // y[r, o] = Σ_k w[o, k] · x[r, k] over n elements; strides in elements.
+    // y[r, o] = Σ_k w[o, k] · x[r, k] over n elements; strides in elements. Beside bf16 weights, x are ordered rows.
     void (*dot_f32)(const float *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                     size_t n, float *y, size_t y_stride);
     void (*dot_f16)(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                     size_t n, float *y, size_t y_stride);
     void (*dot_bf16)(const uint16_t *w, size_t w_stride, size_t outputs, const float *x, size_t x_stride, size_t rows,
                      size_t n, float *y, size_t y_stride);
-    // The same over a block of inputs, whose sums wait in memory: adds n elements (whole sixteens, but for the last
-    // block) to the lanes sums [output, rows, CK_LANES], or begins them. As many bytes at `next`, unless it is NULL, as
-    // the block's weights have are asked for on the way. NULL where an instruction set has none. A block has
-    // block_inputs inputs: a few rows of them and a strip of weights share the first-level cache.
+    // The same over a block of inputs, whose sums wait in memory: adds n elements (whole steps, but for the last block)
+    // to the lanes sums [output, rows, CK_LANES], or begins them. Weights in bf16 that are `clean` hold none that count
+    // as zero. As many bytes at `next`, unless it is NULL, as the block's weights have are asked for on the way. NULL
+    // where an instruction set has none. A block has block_inputs inputs: a few rows of them and a strip of weights
+    // share the first-level cache.
     size_t block_inputs;
-    void (*dot_block)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+    void (*dot_block)(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                       size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums);
     void (*fold_block)(ck_float_type type, const float *sums, size_t outputs, size_t rows, float *y, size_t y_stride);
-    // What dot_block takes for bf16 weights in place of x, unless it is NULL: a row of `inputs` floats with each
-    // sixteen as its eight of even index, then its eight of odd index, zeros up to whole sixteens. Halves of 32-bit
-    // words then are weights of neighbouring lanes, widened by one instruction each.
-    void (*order_row)(const float *x, size_t inputs, float *out);
+    // A row of `inputs` floats as bf16 weights are multiplied: of each 32 the 16 of odd index, then those of even
+    // index, zeros up to whole 32s; rounded to bf16 (ck_bf16_activation) or as they are.
+    void (*order_row)(const float *x, size_t inputs, bool rounds, float *out);
+    // Clean bf16 weights, in 64-byte aligned rows of CK_PAIR_STRIDE(n) with zeros up to whole 32s: what is used by many
+    // rows is cleaned once.
+    void (*clean_weights)(const uint16_t *w, size_t outputs, size_t n, uint16_t *out);
+    // Rows of rounded bf16 in the order of x, where an instruction set multiplies such; otherwise these are NULL.
+    // round_row: zeros up to whole 32s.
+    void (*round_row)(const float *x, size_t inputs, uint16_t *out);
+    // y[r, o] = Σ_k w[o, k] · x[r, k] over n inputs; `clean` weights are those of clean_weights. `next` as for
+    // dot_block.
+    void (*multiply_pairs)(bool clean, const uint16_t *w, size_t outputs, const uint16_t *x, size_t x_stride,
+                           size_t rows, size_t n, const uint8_t *next, float *y, size_t y_stride);
     // The same over outputs first_output ..< first_output + outputs of an affine matrix of 4 bits (x in even-odd order)
     // or 8 bits (natural order) and quantised rows.
     void (*dot_affine4)(const ck_matrix *matrix, size_t first_output, size_t outputs, const ck_quantized_rows *x,
@@ -240,9 +275,10 @@ typedef struct {
     // rows on (affine_panel_rows_min for int8 rows), where packing pays. strip is 0 where an instruction set has no
     // panels.
     size_t strip, tile_rows, panel_rows_min, affine_panel_rows_min;
-    // Tile `tile` of the rows x [rows, inputs] into packed rows.
-    void (*pack_rows)(const float *x, size_t rows, size_t inputs, size_t tile, float *packed);
-    // `inputs` inputs of up to `strip` outputs into a panel; missing outputs become zeros.
+    // `inputs` inputs of the rows of a tile into packed rows, from lane to lane lane_stride floats.
+    void (*pack_rows)(const float *x, size_t x_stride, size_t rows, size_t inputs, float *packed, size_t lane_stride);
+    // `inputs` inputs of up to `strip` outputs into a panel; missing outputs become zeros. Those of bf16 weights are as
+    // in ordered rows, whole 32s.
     void (*pack_weights)(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
                          float *panel);
     // Adds a panel of `elements` elements a lane × the rows' elements from first_element on to sums [lane, rows,
@@ -313,6 +349,7 @@ void ck_kernels_init_portable(ck_kernels *table);
 #if defined(__x86_64__)
 void ck_kernels_init_avx2(ck_kernels *table);
 void ck_kernels_init_avx512(ck_kernels *table);
+void ck_kernels_init_avx512bf16(ck_kernels *table);
 #elif defined(__aarch64__)
 void ck_kernels_init_neon(ck_kernels *table);
 #endif

@@ -13,8 +13,15 @@
 #define OUTPUTS_STEP CK_PANEL_OUTPUTS_MAX
 
 // What the rows must look like for a product.
+typedef enum {
+    ROWS_AS_THEY_ARE,  // or packed for panels
+    ROWS_IN_PAIRS,     // beside bf16 weights: ordered rows, packed or not, or rows of bf16
+    ROWS_IN_INT8,
+} row_kind;
+
 typedef struct {
-    bool is_quantized;
+    row_kind kind;
+    // Of rows in int8.
     size_t group;
     ck_order order;
 } row_form;
@@ -30,29 +37,31 @@ typedef struct {
     size_t inputs;
     row_form form;
     bool uses_panels;
-    ck_quantized_rows quantized;  // when the form is
-    float *packed;                // packed rows when the form is not and panels are used
     bool uses_blocks;             // a few rows of float weights, block by block of inputs
-    const float *block_rows;      // what dot_block takes, block_stride apart
-    size_t block_stride;
+    bool uses_halves;             // rows of bf16 beside bf16 weights
+    ck_quantized_rows quantized;  // rows in int8
+    float *packed;                // rows packed for panels of floats
+    const float *floats;          // rows for other float products, float_stride apart
+    size_t float_stride;
+    float *ordered;               // the same where they are ordered
+    uint16_t *halves;             // rows of bf16, CK_PAIR_STRIDE apart
     size_t item_outputs;
 } product_run;
 
 static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
-    if (matrix->format == CK_FORMAT_BF16) return (row_form){false, 0, CK_ORDER_EVEN_ODD};
-    if (matrix->format == CK_FORMAT_MXFP4 && activations == CK_ACTIVATIONS_INT8) {
-        return (row_form){true, CK_MXFP4_GROUP, CK_ORDER_NATURAL};
+    if (matrix->format == CK_FORMAT_BF16) return (row_form){.kind = ROWS_IN_PAIRS};
+    if (matrix->format == CK_FORMAT_MXFP4 && activations == CK_ACTIVATIONS_ROUNDED) {
+        return (row_form){ROWS_IN_INT8, CK_MXFP4_GROUP, CK_ORDER_NATURAL};
     }
     if (matrix->format != CK_FORMAT_AFFINE || activations == CK_ACTIVATIONS_F32) {
-        return (row_form){false, 0, CK_ORDER_NATURAL};
+        return (row_form){.kind = ROWS_AS_THEY_ARE};
     }
-    return (row_form){true, matrix->group, matrix->bits == 4 ? CK_ORDER_EVEN_ODD : CK_ORDER_NATURAL};
+    return (row_form){ROWS_IN_INT8, matrix->group, matrix->bits == 4 ? CK_ORDER_EVEN_ODD : CK_ORDER_NATURAL};
 }
 
 static bool takes_part(const product_run *run, const ck_product *product) {
     row_form form = form_of(product->matrix, run->activations);
-    return form.is_quantized == run->form.is_quantized && form.group == run->form.group &&
-           form.order == run->form.order;
+    return form.kind == run->form.kind && form.group == run->form.group && form.order == run->form.order;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -64,7 +73,12 @@ static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inp
 static size_t value_stride(size_t inputs, size_t group) { return group_stride(inputs, group) * group + 64; }
 
 // The same of ordered rows, in floats.
-static size_t ordered_stride(size_t inputs) { return ck_round_up(inputs, CK_LANES) + CK_LANES; }
+static size_t ordered_stride(size_t inputs) { return ck_round_up(inputs, CK_PAIR_INPUTS) + CK_LANES; }
+
+// Inputs of a row as panels take them.
+static size_t panel_inputs(const product_run *run) {
+    return run->form.kind == ROWS_IN_PAIRS ? ck_round_up(run->inputs, CK_PAIR_INPUTS) : run->inputs;
+}
 
 static size_t prepared_bytes(size_t rows, size_t inputs) {
     rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
@@ -86,20 +100,48 @@ static void quantize_item(void *context, size_t row) {
                                &run->quantized, row);
 }
 
+static bool rounds(const product_run *run) { return run->activations != CK_ACTIVATIONS_F32; }
+
+static void round_item(void *context, size_t row) {
+    product_run *run = context;
+    run->kernels->round_row(run->x + row * run->inputs, run->inputs, run->halves + row * CK_PAIR_STRIDE(run->inputs));
+}
+
 static void order_item(void *context, size_t row) {
     product_run *run = context;
-    run->kernels->order_row(run->x + row * run->inputs, run->inputs, run->packed + row * run->block_stride);
+    run->kernels->order_row(run->x + row * run->inputs, run->inputs, rounds(run),
+                            run->ordered + row * run->float_stride);
 }
+
+// Inputs ordered at a time before they are packed: those of a tile's rows stay in the second-level cache.
+#define PACKED_INPUTS ((size_t)2048)
 
 static void pack_item(void *context, size_t tile) {
     product_run *run = context;
-    run->kernels->pack_rows(run->x, run->rows, run->inputs, tile, run->packed);
+    const ck_kernels *kernels = run->kernels;
+    size_t tiles = ck_tile_count(run->rows, kernels->tile_rows), start = ck_tile_start(run->rows, tiles, tile);
+    size_t rows = ck_tile_start(run->rows, tiles, tile + 1) - start, n = run->inputs;
+    size_t elements = ck_lane_elements(panel_inputs(run)), lane_stride = run->rows * elements;
+    const float *x = run->x + start * n;
+    float *packed = run->packed + start * elements;
+    if (run->form.kind == ROWS_AS_THEY_ARE) {
+        kernels->pack_rows(x, n, rows, n, packed, lane_stride);
+        return;
+    }
+    float *ordered = (float *)ck_worker_arena;
+    for (size_t k = 0; k < n; k += PACKED_INPUTS) {
+        size_t count = ck_min_size(PACKED_INPUTS, n - k), padded = ck_round_up(count, CK_PAIR_INPUTS);
+        for (size_t r = 0; r < rows; r++) {
+            kernels->order_row(x + r * n + k, count, rounds(run), ordered + r * PACKED_INPUTS);
+        }
+        kernels->pack_rows(ordered, PACKED_INPUTS, rows, padded, packed + k / CK_LANES * rows, lane_stride);
+    }
 }
 
 // Puts the chunk's rows into scratch as the form needs them.
 static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
     if (run->rows * run->inputs < POOLED_COST_MIN / 2) pool = NULL;
-    if (run->form.is_quantized) {
+    if (run->form.kind == ROWS_IN_INT8) {
         ck_quantized_rows *to = &run->quantized;
         to->value_stride = value_stride(run->inputs, run->form.group);
         to->group_stride = group_stride(run->inputs, run->form.group);
@@ -108,17 +150,20 @@ static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
         to->sums = to->scales + run->rows * to->group_stride;
         to->value_sums = (int32_t *)(to->sums + run->rows * to->group_stride);
         ck_pool_run(pool, run->rows, quantize_item, run);
+    } else if (run->uses_halves) {
+        run->halves = scratch;
+        ck_pool_run(pool, run->rows, round_item, run);
     } else if (run->uses_panels) {
         run->packed = scratch;
         ck_pool_run(pool, ck_tile_count(run->rows, run->kernels->tile_rows), pack_item, run);
-    } else if (run->uses_blocks && run->form.order == CK_ORDER_EVEN_ODD && run->kernels->order_row != NULL) {
-        run->packed = scratch;
-        run->block_rows = run->packed;
-        run->block_stride = ordered_stride(run->inputs);
+    } else if (run->form.kind == ROWS_IN_PAIRS) {
+        run->ordered = scratch;
+        run->floats = run->ordered;
+        run->float_stride = ordered_stride(run->inputs);
         ck_pool_run(pool, run->rows, order_item, run);
     } else {
-        run->block_rows = run->x;
-        run->block_stride = run->inputs;
+        run->floats = run->x;
+        run->float_stride = run->inputs;
     }
 }
 
@@ -140,19 +185,36 @@ static ck_float_type type_of_weights(const ck_matrix *matrix) {
 static void dot_float(const product_run *run, ck_float_type type, const void *w, size_t outputs, float *y,
                       size_t y_stride) {
     const ck_kernels *kernels = run->kernels;
-    size_t n = run->inputs;
+    const float *x = run->floats;
+    size_t n = run->inputs, x_stride = run->float_stride;
     switch (type) {
-    case CK_F32: kernels->dot_f32(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
-    case CK_F16: kernels->dot_f16(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
-    case CK_BF16: kernels->dot_bf16(w, n, outputs, run->x, n, run->rows, n, y, y_stride); break;
+    case CK_F32: kernels->dot_f32(w, n, outputs, x, x_stride, run->rows, n, y, y_stride); break;
+    case CK_F16: kernels->dot_f16(w, n, outputs, x, x_stride, run->rows, n, y, y_stride); break;
+    case CK_BF16: kernels->dot_bf16(w, n, outputs, x, x_stride, run->rows, n, y, y_stride); break;
     }
 }
 
-// Weights multiplied block by block at a time: with those asked for meanwhile a part of a second-level cache, and few
-// beside an item's, since nobody asked for its first.
+// Weights multiplied at a time where the next ones are asked for meanwhile: with those a part of a second-level cache,
+// and few beside an item's, since nobody asked for its first.
 #define BLOCK_WEIGHT_BYTES ((size_t)64 << 10)
 #define BLOCK_OUTPUTS_STEP 4
-_Static_assert(BLOCK_OUTPUTS_STEP * CK_PANEL_ROWS_MAX * CK_LANES * sizeof(float) <= CK_ARENA_BYTES, "");
+// From so many rows on bf16 weights are cleaned once, not for each tile of rows.
+#define CLEAN_ROWS_MIN 9
+#define CLEAN_HALVES_ROWS_MIN 7
+
+static size_t clean_bytes(size_t outputs, size_t n) { return outputs * CK_PAIR_STRIDE(n) * sizeof(uint16_t); }
+
+#define CLEAN_BYTES_MAX (BLOCK_OUTPUTS_STEP * sizeof(uint16_t) * CK_PAIR_STRIDE(CK_INPUTS_MAX))
+#define BLOCK_SUM_BYTES_MAX (BLOCK_OUTPUTS_STEP * CK_PANEL_ROWS_MAX * CK_LANES * sizeof(float))
+_Static_assert(CLEAN_BYTES_MAX + BLOCK_SUM_BYTES_MAX <= CK_ARENA_BYTES, "");
+
+// Outputs multiplied at a time, sums of `sum_bytes` each waiting in the arena.
+static size_t block_outputs(size_t row_bytes, size_t sum_bytes) {
+    size_t most = BLOCK_WEIGHT_BYTES / row_bytes;
+    if (sum_bytes > 0) most = ck_min_size(most, CK_ARENA_BYTES / 2 / sum_bytes);
+    most = most / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
+    return most == 0 ? BLOCK_OUTPUTS_STEP : most;
+}
 
 // A few rows of many inputs, block by block: the rows' values of a block stay in the first-level cache while outputs
 // pass, and the sums wait in the second. Memory is asked for the next outputs in the order in which they lie there: it
@@ -161,20 +223,48 @@ static void multiply_float_blocks(const product_run *run, const ck_product *prod
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     const ck_float_type type = type_of_weights(matrix);
-    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix);
-    size_t most = ck_min_size(BLOCK_WEIGHT_BYTES / row_bytes, CK_ARENA_BYTES / (run->rows * CK_LANES * sizeof(float)));
-    most = most / BLOCK_OUTPUTS_STEP * BLOCK_OUTPUTS_STEP;
-    const size_t at_once = most == 0 ? BLOCK_OUTPUTS_STEP : most;
-    float *sums = (float *)ck_worker_arena;
+    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix), element = ck_float_bytes(type);
+    const size_t at_once = block_outputs(row_bytes, run->rows * CK_LANES * sizeof(float));
+    const bool clean = type == CK_BF16 && run->rows >= CLEAN_ROWS_MIN;
+    const size_t stride = clean ? CK_PAIR_STRIDE(n) : n;
+    uint16_t *cleaned = (uint16_t *)ck_worker_arena;
+    float *sums = (float *)(ck_worker_arena + (clean ? clean_bytes(at_once, n) : 0));
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
         const uint8_t *w = ck_matrix_row(matrix, output), *next = w + count * row_bytes;
+        if (clean) {
+            kernels->clean_weights((const uint16_t *)w, count, n, cleaned);
+            w = (const uint8_t *)cleaned;
+        }
         for (size_t k = 0; k < n; k += kernels->block_inputs) {
-            size_t inputs = ck_min_size(kernels->block_inputs, n - k), bytes = k * ck_float_bytes(type);
-            kernels->dot_block(type, w + bytes, n, count, run->block_rows + k, run->block_stride, run->rows, inputs,
-                               k == 0, output + count < matrix->outputs ? next + count * bytes : NULL, sums);
+            size_t inputs = ck_min_size(kernels->block_inputs, n - k);
+            kernels->dot_block(type, clean, w + k * element, stride, count, run->floats + k, run->float_stride,
+                               run->rows, inputs, k == 0,
+                               output + count < matrix->outputs ? next + count * k * element : NULL, sums);
         }
         kernels->fold_block(type, sums, count, run->rows, output_at(run, product, output), matrix->outputs);
+    }
+}
+
+// bf16 weights × rows of bf16.
+static void multiply_halves(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
+    const ck_kernels *kernels = run->kernels;
+    const ck_matrix *matrix = product->matrix;
+    const size_t n = run->inputs, row_bytes = ck_matrix_row_bytes(matrix);
+    const bool clean = run->rows >= CLEAN_HALVES_ROWS_MIN;
+    const size_t at_once = clean ? block_outputs(row_bytes, 0) : outputs;
+    uint16_t *cleaned = (uint16_t *)ck_worker_arena;
+    for (size_t done = 0; done < outputs; done += at_once) {
+        size_t count = ck_min_size(at_once, outputs - done), output = first + done;
+        const uint16_t *w = (const uint16_t *)ck_matrix_row(matrix, output);
+        const uint8_t *next = (const uint8_t *)w + count * row_bytes;
+        if (clean) {
+            kernels->clean_weights(w, count, n, cleaned);
+            w = cleaned;
+        }
+        kernels->multiply_pairs(clean, w, count, run->halves, CK_PAIR_STRIDE(n), run->rows, n,
+                                output + count < matrix->outputs ? next : NULL, output_at(run, product, output),
+                                matrix->outputs);
     }
 }
 
@@ -229,17 +319,17 @@ static void multiply_float_panels(const product_run *run, const ck_product *prod
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     panel_arena *arena = (panel_arena *)ck_worker_arena;
-    const size_t n = run->inputs, elements = ck_lane_elements(n);
+    const size_t n = run->inputs, elements = ck_lane_elements(panel_inputs(run));
     const size_t at_once = run->rows <= CK_PANEL_FEW_ROWS ? CK_PANEL_INPUTS_FEW_ROWS : CK_PANEL_INPUTS_MAX;
     for (size_t done = 0; done < outputs; done += kernels->strip) {
         size_t count = ck_min_size(kernels->strip, outputs - done);
         for (size_t k = 0; k < n; k += at_once) {
-            size_t inputs = ck_min_size(at_once, n - k);
+            size_t inputs = ck_min_size(at_once, n - k), padded = ck_min_size(at_once, panel_inputs(run) - k);
             pack_panel(run, matrix, first + done, count, k, inputs, arena);
             size_t next_bytes = ck_matrix_row_bytes(matrix) * kernels->strip * inputs / n;
             const uint8_t *next = ck_matrix_row(matrix, first + done + kernels->strip);
             kernels->multiply_panel(arena->panel, run->packed, run->rows, elements, k / CK_LANES,
-                                    ck_lane_elements(inputs), next + next_bytes * k / inputs, next_bytes, arena->sums);
+                                    ck_lane_elements(padded), next + next_bytes * k / inputs, next_bytes, arena->sums);
         }
         kernels->fold_panel(arena->sums, run->rows, count, output_at(run, product, first + done), matrix->outputs);
     }
@@ -316,7 +406,9 @@ static void multiply_mxfp4(const product_run *run, const ck_product *product, si
 static void multiply_outputs(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     float *y = output_at(run, product, first);
-    if (!run->form.is_quantized) {
+    if (run->uses_halves) {
+        multiply_halves(run, product, first, outputs);
+    } else if (run->form.kind != ROWS_IN_INT8) {
         if (run->uses_panels) {
             multiply_float_panels(run, product, first, outputs);
         } else {
@@ -385,8 +477,10 @@ static void run_chunk(ck_pool *pool, product_run *run, void *scratch) {
         bool is_done = false;
         for (size_t earlier = 0; earlier < p && !is_done; earlier++) is_done = takes_part(run, &run->products[earlier]);
         if (is_done) continue;
-        size_t rows_min = run->form.is_quantized ? kernels->affine_panel_rows_min : kernels->panel_rows_min;
-        run->uses_panels = kernels->strip > 0 && run->rows >= rows_min;
+        bool is_int8 = run->form.kind == ROWS_IN_INT8;
+        size_t rows_min = is_int8 ? kernels->affine_panel_rows_min : kernels->panel_rows_min;
+        run->uses_halves = run->form.kind == ROWS_IN_PAIRS && rounds(run) && kernels->multiply_pairs != NULL;
+        run->uses_panels = kernels->strip > 0 && run->rows >= rows_min && !run->uses_halves;
         run->uses_blocks = kernels->dot_block != NULL && run->rows > 1 && !run->uses_panels;
         run_form(pool, run, scratch);
     }

@@ -4,7 +4,8 @@ internal import COpenBLAS
 
 /// How exactly products are computed.
 public enum Precision: Sendable, Equatable {
-    /// Quantized matrices multiply activations quantized to 8 bits. The residual stream is float32.
+    /// Quantized matrices multiply activations quantized to 8 bits, bf16 matrices activations rounded to bf16. The
+    /// residual stream is float32.
     case standard
     /// Float32 throughout, for verification.
     case exact

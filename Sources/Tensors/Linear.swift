@@ -82,7 +82,7 @@ extension Tensor {
                 }
                 ck_matmul(
                     compute.pool.pool, products.baseAddress, count, elements, rows,
-                    (precision ?? compute.precision) == .exact ? CK_ACTIVATIONS_F32 : CK_ACTIVATIONS_INT8, scratch)
+                    (precision ?? compute.precision) == .exact ? CK_ACTIVATIONS_F32 : CK_ACTIVATIONS_ROUNDED, scratch)
             }
         }
     }

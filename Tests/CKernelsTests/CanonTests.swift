@@ -25,7 +25,8 @@ extension KernelTests {
             var random = RandomSource(seed: 1)
             let sample = MatrixSample(CK_BF16, outputs: 24, inputs: 333, random: &random)
             let x = random.floats(11 * 333)
-            expect(0xba9c_f209_742e_a4a0) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_F32) }
+            expect(0xa042_13e0_c3af_bbeb) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_F32) }
+            expect(0x491a_3535_5ab5_b431) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_ROUNDED) }
         }
 
         @Test func quantisedProducts() {
@@ -33,7 +34,7 @@ extension KernelTests {
             let sample = MatrixSample(
                 bits: 4, group: 64, scales: CK_BF16, outputs: 24, inputs: 704, random: &random)
             let x = random.floats(11 * 704)
-            expect(0x60b1_65d3_0467_c1eb) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_INT8) }
+            expect(0x60b1_65d3_0467_c1eb) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_ROUNDED) }
             expect(0x2c79_1564_0393_c106) { multiply(sample, x, rows: 11, CK_ACTIVATIONS_F32) }
         }
 

@@ -8,8 +8,9 @@ import Testing
     static let portable = CK_ISA_PORTABLE
 
     /// What this processor can run, portable C first.
-    static let instructionSets = [CK_ISA_PORTABLE, CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_NEON]
-        .filter { ck_isa_available($0) }
+    static let instructionSets = [
+        CK_ISA_PORTABLE, CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_AVX512BF16, CK_ISA_NEON,
+    ].filter { ck_isa_available($0) }
 
     /// Runs `body` with `instructionSet` in use, and goes back to the one before.
     static func using<Result>(_ instructionSet: ck_isa, _ body: () throws -> Result) rethrows -> Result {

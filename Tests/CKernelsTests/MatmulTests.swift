@@ -14,6 +14,9 @@ extension KernelTests {
             for inputs in [1, 15, 16, 17, 100, 1000] {
                 let sample = MatrixSample(type, outputs: 9, inputs: inputs, random: &random)
                 expectProduct(of: sample, rows: 3, CK_ACTIVATIONS_F32, tolerance: 1e-6, random: &random)
+                // Of bf16's eight bits the last may be off by half.
+                let tolerance = type == CK_BF16 ? 1.0 / 512 : 1e-6
+                expectProduct(of: sample, rows: 3, CK_ACTIVATIONS_ROUNDED, tolerance: tolerance, random: &random)
             }
         }
 
@@ -24,7 +27,7 @@ extension KernelTests {
                     bits: bits, group: group, scales: type, outputs: 9, inputs: group * 9, random: &random)
                 expectProduct(of: sample, rows: 3, CK_ACTIVATIONS_F32, tolerance: 1e-6, random: &random)
                 // 127 steps to each side: half a step is an error of 1/254 of the largest activation of a group.
-                expectProduct(of: sample, rows: 3, CK_ACTIVATIONS_INT8, tolerance: 1.0 / 254, random: &random)
+                expectProduct(of: sample, rows: 3, CK_ACTIVATIONS_ROUNDED, tolerance: 1.0 / 254, random: &random)
             }
         }
 
@@ -34,8 +37,10 @@ extension KernelTests {
                 let inputs = Int.random(in: 1...600, using: &random)
                 let outputs = Int.random(in: 1...70, using: &random)
                 let sample = MatrixSample(type, outputs: outputs, inputs: inputs, kind, random: &random)
-                for rows in [1, 2, 3, 4, 5, 9, 33] {
+                for rows in [1, 2, 3, 4, 5, 9, 33, 41] {
                     expectSameBits(of: sample, rows: rows, CK_ACTIVATIONS_F32, kind, random: &random)
+                    guard type == CK_BF16 else { continue }
+                    expectSameBits(of: sample, rows: rows, CK_ACTIVATIONS_ROUNDED, kind, random: &random)
                 }
             }
         }
@@ -49,7 +54,7 @@ extension KernelTests {
                     bits: bits, group: group, scales: type, outputs: outputs, inputs: inputs, random: &random)
                 for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 33] {
                     let kind = FloatKind.allCases.randomElement(using: &random)!
-                    expectSameBits(of: sample, rows: rows, CK_ACTIVATIONS_INT8, kind, random: &random)
+                    expectSameBits(of: sample, rows: rows, CK_ACTIVATIONS_ROUNDED, kind, random: &random)
                 }
                 expectSameBits(of: sample, rows: 1, CK_ACTIVATIONS_F32, .wide, random: &random)
                 expectSameBits(of: sample, rows: 17, CK_ACTIVATIONS_F32, .plain, random: &random)
@@ -59,13 +64,14 @@ extension KernelTests {
         /// Large enough to be spread over the pool, and for several passes over rows and inputs.
         @Test func largeProductsGiveTheSameBitsEverywhere() {
             var random = RandomSource(seed: 5)
-            for rows in [1, 70] {
+            for rows in [1, 5, 70] {
                 let float = MatrixSample(CK_BF16, outputs: 300, inputs: 2100, random: &random)
                 expectSameBits(of: float, rows: rows, CK_ACTIVATIONS_F32, .plain, random: &random)
+                expectSameBits(of: float, rows: rows, CK_ACTIVATIONS_ROUNDED, .plain, random: &random)
                 for bits in [4, 8] {
                     let affine = MatrixSample(
                         bits: bits, group: 64, scales: CK_BF16, outputs: 300, inputs: 2112, random: &random)
-                    expectSameBits(of: affine, rows: rows, CK_ACTIVATIONS_INT8, .plain, random: &random)
+                    expectSameBits(of: affine, rows: rows, CK_ACTIVATIONS_ROUNDED, .plain, random: &random)
                 }
             }
         }
@@ -75,13 +81,15 @@ extension KernelTests {
             for rows in [2, 3, 4, 5, 6, 7, 8, 12, 13, 64, 100] {
                 for (sample, activations) in [
                     (MatrixSample(CK_F16, outputs: 37, inputs: 211, random: &random), CK_ACTIVATIONS_F32),
+                    (MatrixSample(CK_BF16, outputs: 37, inputs: 211, random: &random), CK_ACTIVATIONS_F32),
+                    (MatrixSample(CK_BF16, outputs: 37, inputs: 211, random: &random), CK_ACTIVATIONS_ROUNDED),
                     (
                         MatrixSample(bits: 4, group: 64, scales: CK_BF16, outputs: 37, inputs: 320, random: &random),
-                        CK_ACTIVATIONS_INT8
+                        CK_ACTIVATIONS_ROUNDED
                     ),
                     (
                         MatrixSample(bits: 8, group: 32, scales: CK_F16, outputs: 37, inputs: 352, random: &random),
-                        CK_ACTIVATIONS_INT8
+                        CK_ACTIVATIONS_ROUNDED
                     ),
                 ] {
                     let inputs = Int(sample.matrix.inputs), outputs = Int(sample.matrix.outputs)
@@ -101,11 +109,49 @@ extension KernelTests {
             }
         }
 
+        /// The canon of bf16 weights, written down once more: of each 32 inputs a lane takes a pair, its odd element
+        /// first; what is too small counts as zero.
+        @Test(arguments: FloatKind.allCases) func bf16ProductsAreSumsOfPairs(_ kind: FloatKind) {
+            var random = RandomSource(seed: 10)
+            let (inputs, outputs) = (211, 7)
+            let sample = MatrixSample(CK_BF16, outputs: outputs, inputs: inputs, kind, random: &random)
+            let x = random.floats(inputs, kind)
+            for activations in [CK_ACTIVATIONS_F32, CK_ACTIVATIONS_ROUNDED] {
+                let rows = activations == CK_ACTIVATIONS_F32 ? x : x.map(Self.roundedToBF16)
+                let expected = (0..<outputs).map { output in
+                    var lanes = [Float](repeating: 0, count: 16)
+                    for first in stride(from: 0, to: inputs, by: 32) {
+                        for pair in 0..<16 {
+                            for index in [first + 2 * pair + 1, first + 2 * pair] where index < inputs {
+                                let weight = Float(sample.values[output * inputs + index])
+                                lanes[pair].addProduct(abs(weight) < 0x1p-63 ? 0 : weight, rows[index])
+                            }
+                        }
+                    }
+                    while lanes.count > 1 {
+                        lanes = (0..<lanes.count / 2).map { lanes[$0] + lanes[$0 + lanes.count / 2] }
+                    }
+                    return lanes[0]
+                }
+                for instructionSet in instructionSets {
+                    let actual = using(instructionSet) { multiply(sample, x, rows: 1, activations) }
+                    #expect(firstDifference(expected, actual) == nil, "\(String(cString: ck_isa_name(instructionSet)))")
+                }
+            }
+        }
+
+        private static func roundedToBF16(_ value: Float) -> Float {
+            let bits = value.bitPattern
+            let rounded = Float(bitPattern: (bits &+ 0x7fff &+ (bits >> 16 & 1)) & 0xffff_0000)
+            return abs(rounded) < 0x1p-49 ? 0 : rounded
+        }
+
         @Test func productsThatShareTheirInputAreEachTheirOwn() {
             var random = RandomSource(seed: 7)
             let samples = [
                 MatrixSample(bits: 4, group: 64, scales: CK_BF16, outputs: 40, inputs: 256, random: &random),
                 MatrixSample(CK_F32, outputs: 33, inputs: 256, random: &random),
+                MatrixSample(CK_BF16, outputs: 33, inputs: 256, random: &random),
                 MatrixSample(bits: 8, group: 32, scales: CK_F32, outputs: 7, inputs: 256, random: &random),
                 MatrixSample(bits: 4, group: 128, scales: CK_F16, outputs: 100, inputs: 256, random: &random),
                 MatrixSample(bits: 4, group: 64, scales: CK_BF16, outputs: 1, inputs: 256, random: &random),
@@ -113,8 +159,8 @@ extension KernelTests {
             let rows = 5
             let x = random.floats(rows * 256)
             let biases = samples.map { random.floats(Int($0.matrix.outputs)) }
-            for activations in [CK_ACTIVATIONS_F32, CK_ACTIVATIONS_INT8] {
-                expectSameEverywhere("five products") { pool in
+            for activations in [CK_ACTIVATIONS_F32, CK_ACTIVATIONS_ROUNDED] {
+                expectSameEverywhere("six products") { pool in
                     multiply(samples, biases: biases, x, rows: rows, activations, pool: pool).flatMap { $0 }
                 }
                 let together = multiply(samples, biases: biases, x, rows: rows, activations, pool: nil)
@@ -134,7 +180,7 @@ extension KernelTests {
                 var x = random.floats(3 * 128)
                 x[128 + 70] = value
                 expectSameEverywhere("an activation of \(value)") { pool in
-                    let y = multiply(sample, x, rows: 3, CK_ACTIVATIONS_INT8, pool: pool)
+                    let y = multiply(sample, x, rows: 3, CK_ACTIVATIONS_ROUNDED, pool: pool)
                     #expect(y[5..<10].allSatisfy { $0.isNaN })
                     #expect(y[0..<5].allSatisfy { $0.isFinite } && y[10..<15].allSatisfy { $0.isFinite })
                     return y

@@ -24,6 +24,8 @@ struct RandomSource: RandomNumberGenerator {
             case .denormal: return Bool.random(using: &self) ? plain * 1e-39 : plain
             case .sparse: return Int.random(in: 0..<4, using: &self) == 0 ? plain : 0
             case .large: return plain * 1e30
+            case .tiny:
+                return Float(sign: .plus, exponent: Int.random(in: -75 ... -40, using: &self), significand: plain)
             }
         }
     }
@@ -32,4 +34,6 @@ struct RandomSource: RandomNumberGenerator {
 /// What random floats look like.
 enum FloatKind: CaseIterable {
     case plain, wide, denormal, sparse, large
+    /// Products of two are about the smallest normal number.
+    case tiny
 }

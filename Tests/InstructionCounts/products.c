@@ -32,7 +32,7 @@ static const product products[] = {
 
 // Not inlined, so that the counter finds it.
 __attribute__((noinline)) void counted(const ck_product *one, const float *x, size_t rows, void *scratch) {
-    ck_matmul(NULL, one, 1, x, rows, CK_ACTIVATIONS_INT8, scratch);
+    ck_matmul(NULL, one, 1, x, rows, CK_ACTIVATIONS_ROUNDED, scratch);
 }
 
 static void *zeros(size_t bytes) {

@@ -20,20 +20,47 @@ CK_INLINE ck_sixteen load_sixteen(ck_float_type type, const void *values, size_t
     return sixteen;
 }
 
-// The values from `index` to before n, then zeros.
-CK_INLINE ck_sixteen load_last(ck_float_type type, const void *values, size_t index, size_t count) {
-    float padded[CK_LANES] = {0};
-    for (size_t i = 0; i < count; i++) padded[i] = ck_load_float(type, values, index + i);
-    return load_sixteen(CK_F32, padded, 0);
-}
-
 CK_INLINE ck_sixteen multiply_add(ck_sixteen sum, ck_sixteen weights, ck_sixteen x) {
     CK_UNROLL
     for (int i = 0; i < 4; i++) sum.v[i] = vfmaq_f32(sum.v[i], weights.v[i], x.v[i]);
     return sum;
 }
 
-// `outputs` and `rows` are constants where this is called, so that the sums stay in registers.
+// Of sixteen pairs of bf16 weights the odd elements (0) or the even ones (1); small ones are zeros.
+CK_INLINE ck_sixteen load_pairs(const void *values, size_t index, int element) {
+    ck_sixteen sixteen;
+    CK_UNROLL
+    for (int i = 0; i < 4; i++) {
+        uint16x8_t halves = vld1q_u16((const uint16_t *)values + index + (size_t)i * 8);
+        halves = vandq_u16(halves, vtstq_u16(halves, vdupq_n_u16(CK_BF16_WEIGHT_BITS)));
+        uint32x4_t pairs = vreinterpretq_u32_u16(halves);
+        pairs = element == 0 ? vandq_u32(pairs, vdupq_n_u32(0xffff0000u)) : vshlq_n_u32(pairs, 16);
+        sixteen.v[i] = vreinterpretq_f32_u32(pairs);
+    }
+    return sixteen;
+}
+
+// One step of a tile: sixteen inputs, or, with ordered rows, sixteen pairs. `outputs` and `rows` are constants where
+// this is called, so that the sums stay in registers.
+CK_INLINE void add_step(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
+                        size_t x_stride, size_t k, ck_sixteen sums[TILE_ROWS][TILE_OUTPUTS]) {
+    CK_UNROLL
+    for (int element = 0; element < (type == CK_BF16 ? 2 : 1); element++) {
+        ck_sixteen values[TILE_ROWS];
+        CK_UNROLL
+        for (int r = 0; r < rows; r++) {
+            values[r] = load_sixteen(CK_F32, x, (size_t)r * x_stride + k + (size_t)element * CK_LANES);
+        }
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) {
+            size_t index = (size_t)o * w_stride + k;
+            ck_sixteen weights = type == CK_BF16 ? load_pairs(w, index, element) : load_sixteen(type, w, index);
+            CK_UNROLL
+            for (int r = 0; r < rows; r++) sums[r][o] = multiply_add(sums[r][o], weights, values[r]);
+        }
+    }
+}
+
 CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
                     size_t x_stride, size_t n, float *y, size_t y_stride) {
     ck_sixteen sums[TILE_ROWS][TILE_OUTPUTS];
@@ -45,24 +72,20 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
             for (int i = 0; i < 4; i++) sums[r][o].v[i] = vdupq_n_f32(0);
         }
     }
+    const size_t step = type == CK_BF16 ? CK_PAIR_INPUTS : CK_LANES;
     size_t k = 0;
-    for (; k + CK_LANES <= n; k += CK_LANES) {
-        ck_sixteen values[TILE_ROWS];
-        CK_UNROLL
-        for (int r = 0; r < rows; r++) values[r] = load_sixteen(CK_F32, x, (size_t)r * x_stride + k);
-        CK_UNROLL
+    for (; k + step <= n; k += step) add_step(type, outputs, rows, w, w_stride, x, x_stride, k, sums);
+    if (k < n) {
+        uint8_t last_w[TILE_OUTPUTS][CK_LANES * sizeof(float)] = {0};
+        float last_x[TILE_ROWS][CK_PAIR_INPUTS] = {0};
+        const size_t bytes = type == CK_F32 ? 4 : 2;
         for (int o = 0; o < outputs; o++) {
-            ck_sixteen weights = load_sixteen(type, w, (size_t)o * w_stride + k);
-            CK_UNROLL
-            for (int r = 0; r < rows; r++) sums[r][o] = multiply_add(sums[r][o], weights, values[r]);
+            memcpy(last_w[o], weight_at(type, w, (size_t)o * w_stride + k), (n - k) * bytes);
         }
-    }
-    for (int r = 0; r < rows && k < n; r++) {
-        ck_sixteen value = load_last(CK_F32, x, (size_t)r * x_stride + k, n - k);
-        CK_UNROLL
-        for (int o = 0; o < outputs; o++) {
-            sums[r][o] = multiply_add(sums[r][o], load_last(type, w, (size_t)o * w_stride + k, n - k), value);
-        }
+        // Ordered rows have zeros of their own.
+        size_t x_bytes = (type == CK_BF16 ? CK_PAIR_INPUTS : n - k) * sizeof *x;
+        for (int r = 0; r < rows; r++) memcpy(last_x[r], x + (size_t)r * x_stride + k, x_bytes);
+        add_step(type, outputs, rows, last_w, sizeof last_w[0] / bytes, last_x[0], CK_PAIR_INPUTS, 0, sums);
     }
     CK_UNROLL
     for (int r = 0; r < rows; r++) {

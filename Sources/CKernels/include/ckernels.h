@@ -23,16 +23,17 @@ extern "C" {
 // Instruction sets (dispatch.c)
 
 typedef enum {
-    CK_ISA_PORTABLE = 0,  // plain C, the reference every other one must equal bit for bit
-    CK_ISA_AVX2 = 1,      // AVX2 + FMA + F16C
-    CK_ISA_AVX512 = 2,    // AVX-512 F/BW/DQ/VL + VNNI
-    CK_ISA_NEON = 3,      // Armv8.2-A with dotprod
+    CK_ISA_PORTABLE = 0,    // plain C, the reference every other one must equal bit for bit
+    CK_ISA_AVX2 = 1,        // AVX2 + FMA + F16C
+    CK_ISA_AVX512 = 2,      // AVX-512 F/BW/DQ/VL + VNNI
+    CK_ISA_NEON = 3,        // Armv8.2-A with dotprod
+    CK_ISA_AVX512BF16 = 4,  // AVX-512 as above + BF16
 } ck_isa;
 
 // Whether this processor and this build can run `isa`.
 bool ck_isa_available(ck_isa isa);
 // The instruction set in use: the best available one, unless the environment variable RING_ISA (portable, avx2, avx512,
-// neon) or ck_isa_use() chose another.
+// avx512bf16, neon) or ck_isa_use() chose another.
 ck_isa ck_isa_current(void);
 // Makes every later call use `isa`; false (and no change) when it is not available. Not to be called while kernels run.
 bool ck_isa_use(ck_isa isa);
@@ -101,9 +102,9 @@ typedef struct {
 } ck_matrix;
 
 typedef enum {
-    CK_ACTIVATIONS_F32 = 0,   // float activations throughout: the exact mode
-    CK_ACTIVATIONS_INT8 = 1,  // affine and MXFP4 matrices multiply activations quantised to int8 (one scale per row and
-                              // group); others stay in float
+    CK_ACTIVATIONS_F32 = 0,      // float activations throughout: the exact mode
+    CK_ACTIVATIONS_ROUNDED = 1,  // affine and MXFP4 matrices multiply activations quantised to int8 (one scale per row
+                                 // and group), bf16 matrices activations rounded to bf16, others floats
 } ck_activations;
 
 // NULL when this matrix can be multiplied here, otherwise what is wrong with it, as a static string.
@@ -116,6 +117,7 @@ size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs);
 // y_m[r, o] = Σ_i matrices[m][o, i] · x[r, i] (+ bias_m[o]) for several matrices that share their input, such as q/k/v
 // or gate/up. x is [rows, inputs] float32; outputs[m] is [rows, matrices[m]->outputs] float32; biases[m] is NULL or
 // [matrices[m]->outputs] float32. With int8 activations a group of x that holds an infinity or a NaN gives NaN.
+// Weights in bf16 below 2⁻⁶³ count as zeros, and activations below 2⁻⁴⁹ where they are rounded to bf16.
 typedef struct {
     const ck_matrix *matrix;
     const float *bias;

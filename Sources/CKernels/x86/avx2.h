@@ -10,6 +10,8 @@
 #define CK_INLINE static inline __attribute__((always_inline))
 // Before a loop over registers, whose count is a constant where the function is inlined.
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
+// What is read before is read anew after: keeps a compiler from holding it while registers are full of sums.
+#define CK_READ_ANEW() __asm__ volatile("" ::: "memory")
 #define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
 
 #pragma clang attribute push(CK_AVX2, apply_to = function)
@@ -59,6 +61,19 @@ CK_INLINE __m128i ck_bf16_from_f32_avx2(__m256 values) {
     chosen = _mm256_permute4x64_epi64(_mm256_packus_epi32(chosen, chosen), 0x08);
     return _mm256_castsi256_si128(chosen);
 }
+
+// Eight pairs of bf16 weights; small ones are zeros.
+CK_INLINE __m256i ck_load_pairs_avx2(const void *w) {
+    __m256i pairs = _mm256_loadu_si256((const __m256i *)w);
+    // None of these bits is a sign: what has one of them is kept, what has none is cleared.
+    return _mm256_sign_epi16(pairs, _mm256_and_si256(pairs, _mm256_set1_epi16(CK_BF16_WEIGHT_BITS)));
+}
+
+CK_INLINE __m256 ck_odd_of_pairs_avx2(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
+}
+
+CK_INLINE __m256 ck_even_of_pairs_avx2(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
 
 // Eight values of `type` from values + index.
 CK_INLINE __m256 ck_load8_avx2(ck_float_type type, const void *values, size_t index) {

@@ -22,6 +22,17 @@ CK_INLINE __mmask16 ck_mask16_avx512(size_t count) {
     return (__mmask16)(count < 16 ? (1u << count) - 1 : 0xffffu);
 }
 
+// The first `count` of 32 lanes.
+CK_INLINE __mmask32 ck_mask32_avx512(size_t count) {
+    return count < 32 ? ((__mmask32)1 << count) - 1 : ~(__mmask32)0;
+}
+
+// Sixteen pairs of bf16 weights; small ones are zeros, and those that the mask has not.
+CK_INLINE __m512i ck_load_pairs_avx512(const uint16_t *w, __mmask32 mask) {
+    __m512i pairs = _mm512_maskz_loadu_epi16(mask, w);
+    return _mm512_maskz_mov_epi16(_mm512_test_epi16_mask(pairs, _mm512_set1_epi16(CK_BF16_WEIGHT_BITS)), pairs);
+}
+
 // Sixteen values of `type` from values + index, zeros where the mask has none.
 CK_INLINE __m512 ck_load16_avx512(ck_float_type type, const void *values, size_t index, __mmask16 mask) {
     if (type == CK_F32) return _mm512_maskz_loadu_ps(mask, (const float *)values + index);

@@ -17,17 +17,46 @@ CK_INLINE const uint8_t *weight_at(ck_float_type type, const void *w, size_t ele
     return (const uint8_t *)w + weight_bytes(type, element);
 }
 
-// One sixteen of a tile; `outputs` and `rows` are constants where this is called, so that the sums stay in registers.
-CK_INLINE void add_sixteen(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                           size_t x_stride, size_t k, __mmask16 mask, __m512 sums[TILE_ROWS][TILE_OUTPUTS]) {
-    __m512 values[TILE_ROWS];
+// Inputs taken at a time: those of one register of weights.
+CK_INLINE size_t step_of(ck_float_type type) { return type == CK_BF16 ? CK_PAIR_INPUTS : CK_LANES; }
+
+// One step of a tile, of whose inputs `left` are left; `outputs` and `rows` are constants where this is called, so that
+// the sums stay in registers.
+CK_INLINE void add_step(ck_float_type type, bool clean, int outputs, int rows, const void *w, size_t w_stride,
+                        const float *x, size_t x_stride, size_t k, size_t left, __m512 sums[TILE_ROWS][TILE_OUTPUTS]) {
+    const __mmask16 mask = type == CK_BF16 ? 0xffff : ck_mask16_avx512(left);
+    // Which elements of pairs count.
+    __mmask32 counts[TILE_OUTPUTS];
     CK_UNROLL
-    for (int r = 0; r < rows; r++) values[r] = ck_load16_avx512(CK_F32, x, (size_t)r * x_stride + k, mask);
+    for (int o = 0; o < outputs && type == CK_BF16 && !clean; o++) {
+        const uint16_t *at = (const uint16_t *)w + (size_t)o * w_stride + k;
+        __m512i pairs = _mm512_maskz_loadu_epi16(ck_mask32_avx512(left), at);
+        counts[o] = _mm512_test_epi16_mask(pairs, _mm512_set1_epi16(CK_BF16_WEIGHT_BITS));
+    }
+    // Of pairs the odd elements, then the even ones.
     CK_UNROLL
-    for (int o = 0; o < outputs; o++) {
-        __m512 weights = ck_load16_avx512(type, w, (size_t)o * w_stride + k, mask);
+    for (int half = 0; half < (type == CK_BF16 ? 2 : 1); half++) {
+        if (half == 1) CK_READ_ANEW();
+        __m512 values[TILE_ROWS];
         CK_UNROLL
-        for (int r = 0; r < rows; r++) sums[r][o] = _mm512_fmadd_ps(weights, values[r], sums[r][o]);
+        for (int r = 0; r < rows; r++) {
+            values[r] = ck_load16_avx512(CK_F32, x, (size_t)r * x_stride + k + (size_t)half * CK_LANES, mask);
+        }
+        CK_UNROLL
+        for (int o = 0; o < outputs; o++) {
+            __m512 weights;
+            if (type != CK_BF16) {
+                weights = ck_load16_avx512(type, w, (size_t)o * w_stride + k, mask);
+            } else {
+                const uint16_t *at = (const uint16_t *)w + (size_t)o * w_stride + k;
+                __m512i pairs = clean ? _mm512_loadu_si512(at) : _mm512_maskz_loadu_epi16(counts[o], at);
+                pairs = half == 0 ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000u))
+                                  : _mm512_slli_epi32(pairs, 16);
+                weights = _mm512_castsi512_ps(pairs);
+            }
+            CK_UNROLL
+            for (int r = 0; r < rows; r++) sums[r][o] = _mm512_fmadd_ps(weights, values[r], sums[r][o]);
+        }
     }
 }
 
@@ -40,15 +69,15 @@ CK_INLINE void tile(ck_float_type type, int outputs, int rows, const void *w, si
         CK_UNROLL
         for (int o = 0; o < outputs; o++) sums[r][o] = _mm512_setzero_ps();
     }
-    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    const size_t step = step_of(type), lines = weight_bytes(type, (size_t)outputs * step) / 64;
     size_t k = 0;
-    for (; k + CK_LANES <= n; k += CK_LANES) {
+    for (; k + step <= n; k += step) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T0);
         }
-        add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
+        add_step(type, false, outputs, rows, w, w_stride, x, x_stride, k, step, sums);
     }
-    if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
+    if (k < n) add_step(type, false, outputs, rows, w, w_stride, x, x_stride, k, n - k, sums);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         float *to = y + (size_t)r * y_stride;
@@ -123,8 +152,8 @@ static void dot_bf16(const uint16_t *w, size_t w_stride, size_t outputs, const f
 // A block of inputs of a few rows, the sums waiting in memory
 
 // A tile's sums [output, all_rows, CK_LANES]. `next`, unless NULL, is asked for on the way, line by line.
-CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void *w, size_t w_stride, const float *x,
-                          size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
+CK_INLINE void block_tile(ck_float_type type, bool clean, int outputs, int rows, const void *w, size_t w_stride,
+                          const float *x, size_t x_stride, size_t n, bool begins, const uint8_t *next, float *memory,
                           size_t all_rows) {
     __m512 sums[TILE_ROWS][TILE_OUTPUTS];
     CK_UNROLL
@@ -135,15 +164,15 @@ CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void 
             sums[r][o] = begins ? _mm512_setzero_ps() : _mm512_loadu_ps(at);
         }
     }
-    const size_t lines = weight_bytes(type, (size_t)outputs * CK_LANES) / 64;
+    const size_t step = step_of(type), lines = weight_bytes(type, (size_t)outputs * step) / 64;
     size_t k = 0;
-    for (; k + CK_LANES <= n; k += CK_LANES) {
+    for (; k + step <= n; k += step) {
         for (size_t line = 0; line < lines && next != NULL; line++, next += 64) {
             _mm_prefetch((const char *)next, _MM_HINT_T1);
         }
-        add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, 0xffff, sums);
+        add_step(type, clean, outputs, rows, w, w_stride, x, x_stride, k, step, sums);
     }
-    if (k < n) add_sixteen(type, outputs, rows, w, w_stride, x, x_stride, k, ck_mask16_avx512(n - k), sums);
+    if (k < n) add_step(type, clean, outputs, rows, w, w_stride, x, x_stride, k, n - k, sums);
     CK_UNROLL
     for (int r = 0; r < rows; r++) {
         CK_UNROLL
@@ -153,7 +182,7 @@ CK_INLINE void block_tile(ck_float_type type, int outputs, int rows, const void 
     }
 }
 
-CK_INLINE void block_rows(ck_float_type type, int outputs, const void *w, size_t w_stride, const float *x,
+CK_INLINE void block_rows(ck_float_type type, bool clean, int outputs, const void *w, size_t w_stride, const float *x,
                           size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     for (size_t r = 0, count; r < rows; r += count, next = NULL) {
         size_t left = rows - r, tiles = ck_tile_count(left, TILE_ROWS);
@@ -161,17 +190,17 @@ CK_INLINE void block_rows(ck_float_type type, int outputs, const void *w, size_t
         const float *from = x + r * x_stride;
         float *to = sums + r * CK_LANES;
         switch (count) {
-        case 1: block_tile(type, outputs, 1, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
-        case 2: block_tile(type, outputs, 2, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
-        case 3: block_tile(type, outputs, 3, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
-        case 4: block_tile(type, outputs, 4, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
-        case 5: block_tile(type, outputs, 5, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
-        case 6: block_tile(type, outputs, 6, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 1: block_tile(type, clean, outputs, 1, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 2: block_tile(type, clean, outputs, 2, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 3: block_tile(type, clean, outputs, 3, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 4: block_tile(type, clean, outputs, 4, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 5: block_tile(type, clean, outputs, 5, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
+        case 6: block_tile(type, clean, outputs, 6, w, w_stride, from, x_stride, n, begins, next, to, rows); break;
         }
     }
 }
 
-CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+CK_INLINE void block(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                      size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     for (size_t o = 0, count; o < outputs; o += count) {
         const void *at = weight_at(type, w, o * w_stride);
@@ -179,19 +208,25 @@ CK_INLINE void block(ck_float_type type, const void *w, size_t w_stride, size_t 
         float *to = sums + o * rows * CK_LANES;
         count = outputs - o < TILE_OUTPUTS ? 1 : TILE_OUTPUTS;
         if (count == 1) {
-            block_rows(type, 1, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
+            block_rows(type, clean, 1, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
         } else {
-            block_rows(type, TILE_OUTPUTS, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
+            block_rows(type, clean, TILE_OUTPUTS, at, w_stride, x, x_stride, rows, n, begins, wanted, to);
         }
     }
 }
 
-static void dot_block(ck_float_type type, const void *w, size_t w_stride, size_t outputs, const float *x,
+static void dot_block(ck_float_type type, bool clean, const void *w, size_t w_stride, size_t outputs, const float *x,
                       size_t x_stride, size_t rows, size_t n, bool begins, const uint8_t *next, float *sums) {
     switch (type) {
-    case CK_F32: block(CK_F32, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
-    case CK_F16: block(CK_F16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
-    case CK_BF16: block(CK_BF16, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F32: block(CK_F32, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_F16: block(CK_F16, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums); break;
+    case CK_BF16:
+        if (clean) {
+            block(CK_BF16, true, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums);
+        } else {
+            block(CK_BF16, false, w, w_stride, outputs, x, x_stride, rows, n, begins, next, sums);
+        }
+        break;
     }
 }
 
@@ -200,6 +235,14 @@ static void fold_block(ck_float_type type, const float *sums, size_t outputs, si
     for (size_t o = 0; o < outputs; o++) {
         for (size_t r = 0; r < rows; r++, sums += CK_LANES) {
             y[r * y_stride + o] = ck_fold16_avx512(_mm512_loadu_ps(sums));
+        }
+    }
+}
+
+static void clean_weights(const uint16_t *w, size_t outputs, size_t n, uint16_t *out) {
+    for (size_t o = 0; o < outputs; o++, w += n, out += CK_PAIR_STRIDE(n)) {
+        for (size_t k = 0; k < n; k += CK_PAIR_INPUTS) {
+            _mm512_store_si512(out + k, ck_load_pairs_avx512(w + k, ck_mask32_avx512(n - k)));
         }
     }
 }
@@ -213,6 +256,6 @@ void ck_init_dot_avx512(ck_kernels *table) {
     table->block_inputs = 1024;
     table->dot_block = dot_block;
     table->fold_block = fold_block;
-    table->order_row = NULL;
+    table->clean_weights = clean_weights;
 }
 #endif

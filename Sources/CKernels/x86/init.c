@@ -25,4 +25,6 @@ void ck_kernels_init_avx512(ck_kernels *table) {
     ck_init_panel_avx512(table);
     ck_init_quantize_avx512(table);
 }
+
+void ck_kernels_init_avx512bf16(ck_kernels *table) { ck_init_pairs_avx512bf16(table); }
 #endif

@@ -9,14 +9,13 @@
 
 #pragma clang attribute push(CK_AVX2, apply_to = function)
 
-static void pack_rows(const float *x, size_t rows, size_t inputs, size_t tile, float *packed) {
-    size_t tiles = ck_tile_count(rows, TILE_ROWS), elements = ck_lane_elements(inputs);
-    size_t start = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - start;
+static void pack_rows(const float *x, size_t x_stride, size_t rows, size_t inputs, float *packed, size_t lane_stride) {
+    const size_t elements = ck_lane_elements(inputs);
     for (size_t lane = 0; lane < CK_LANES; lane++) {
-        float *to = packed + (lane * rows + start) * elements;
+        float *to = packed + lane * lane_stride;
         for (size_t element = 0; element < elements; element++) {
             size_t k = element * CK_LANES + lane;
-            for (size_t r = 0; r < count; r++) *to++ = k < inputs ? x[(start + r) * inputs + k] : 0;
+            for (size_t r = 0; r < rows; r++) *to++ = k < inputs ? x[r * x_stride + k] : 0;
         }
     }
 }
@@ -59,12 +58,47 @@ CK_INLINE void pack_strip(ck_float_type type, const uint8_t *w, size_t w_stride,
     pack_eight(type, last + 8 * bytes, row_bytes, outputs, to + 8 * lane_stride, lane_stride);
 }
 
+// bf16 weights in pairs: sixteen inputs of eight outputs into eight lanes, the odd elements and then the even ones.
+CK_INLINE void pack_pairs(const uint8_t *w, size_t row_bytes, size_t outputs, float *to, size_t lane_stride) {
+    __m256 v[8];
+    for (size_t o = 0; o < 8; o++) {
+        v[o] = o < outputs ? _mm256_castsi256_ps(ck_load_pairs_avx2(w + o * row_bytes)) : _mm256_setzero_ps();
+    }
+    ck_transpose8_avx2(v);
+    for (size_t lane = 0; lane < 8; lane++) {
+        __m256i pairs = _mm256_castps_si256(v[lane]);
+        _mm256_storeu_ps(to + lane * lane_stride, ck_odd_of_pairs_avx2(pairs));
+        _mm256_storeu_ps(to + lane * lane_stride + STRIP, ck_even_of_pairs_avx2(pairs));
+    }
+}
+
+static void pack_pair_strip(const uint8_t *w, size_t w_stride, size_t outputs, size_t inputs, float *to) {
+    const size_t lane_stride = ck_panel_lane_stride(ck_round_up(inputs, CK_PAIR_INPUTS), STRIP);
+    for (size_t k = 0; k < inputs; k += CK_PAIR_INPUTS, to += 2 * STRIP) {
+        const uint8_t *from = w + k * 2;
+        size_t row_bytes = w_stride * 2;
+        uint8_t last[STRIP][CK_PAIR_INPUTS * 2];
+        if (inputs - k < CK_PAIR_INPUTS) {
+            memset(last, 0, sizeof last);
+            for (size_t o = 0; o < outputs; o++) memcpy(last[o], from + o * row_bytes, (inputs - k) * 2);
+            from = last[0];
+            row_bytes = sizeof last[0];
+        }
+        for (size_t column = 0; column < STRIP; column += 8) {
+            size_t count = outputs > column ? outputs - column : 0;
+            const uint8_t *at = from + column * row_bytes;
+            pack_pairs(at, row_bytes, count, to + column, lane_stride);
+            pack_pairs(at + 32, row_bytes, count, to + column + 8 * lane_stride, lane_stride);
+        }
+    }
+}
+
 static void pack_weights(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
                          float *panel) {
     switch (type) {
     case CK_F32: pack_strip(CK_F32, w, w_stride, outputs, inputs, panel); break;
     case CK_F16: pack_strip(CK_F16, w, w_stride, outputs, inputs, panel); break;
-    case CK_BF16: pack_strip(CK_BF16, w, w_stride, outputs, inputs, panel); break;
+    case CK_BF16: pack_pair_strip(w, w_stride, outputs, inputs, panel); break;
     }
 }
 

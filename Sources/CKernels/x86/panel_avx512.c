@@ -9,14 +9,13 @@
 
 #pragma clang attribute push(CK_AVX512, apply_to = function)
 
-static void pack_rows(const float *x, size_t rows, size_t inputs, size_t tile, float *packed) {
-    size_t tiles = ck_tile_count(rows, TILE_ROWS), elements = ck_lane_elements(inputs);
-    size_t start = ck_tile_start(rows, tiles, tile), count = ck_tile_start(rows, tiles, tile + 1) - start;
+static void pack_rows(const float *x, size_t x_stride, size_t rows, size_t inputs, float *packed, size_t lane_stride) {
+    const size_t elements = ck_lane_elements(inputs);
     for (size_t lane = 0; lane < CK_LANES; lane++) {
-        float *to = packed + (lane * rows + start) * elements;
+        float *to = packed + lane * lane_stride;
         for (size_t element = 0; element < elements; element++) {
             size_t k = element * CK_LANES + lane;
-            for (size_t r = 0; r < count; r++) *to++ = k < inputs ? x[(start + r) * inputs + k] : 0;
+            for (size_t r = 0; r < rows; r++) *to++ = k < inputs ? x[r * x_stride + k] : 0;
         }
     }
 }
@@ -45,12 +44,39 @@ CK_INLINE void pack_strip(ck_float_type type, const uint8_t *w, size_t w_stride,
     }
 }
 
+// bf16 weights in pairs: 32 inputs of sixteen outputs into sixteen lanes, the odd elements and then the even ones.
+CK_INLINE void pack_pairs(const uint16_t *w, size_t w_stride, size_t outputs, __mmask32 mask, float *to,
+                          size_t lane_stride) {
+    __m512 v[16];
+    for (size_t o = 0; o < 16; o++) {
+        v[o] = _mm512_castsi512_ps(ck_load_pairs_avx512(w + o * w_stride, o < outputs ? mask : 0));
+    }
+    ck_transpose16_avx512(v);
+    for (size_t lane = 0; lane < 16; lane++) {
+        __m512i pairs = _mm512_castps_si512(v[lane]);
+        float *at = to + lane * lane_stride;
+        _mm512_storeu_si512(at, _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000u)));
+        _mm512_storeu_si512(at + STRIP, _mm512_slli_epi32(pairs, 16));
+    }
+}
+
+static void pack_pair_strip(const uint16_t *w, size_t w_stride, size_t outputs, size_t inputs, float *to) {
+    const size_t lane_stride = ck_panel_lane_stride(ck_round_up(inputs, CK_PAIR_INPUTS), STRIP);
+    for (size_t k = 0; k < inputs; k += CK_PAIR_INPUTS, to += 2 * STRIP) {
+        const __mmask32 mask = ck_mask32_avx512(inputs - k);
+        for (size_t column = 0; column < STRIP; column += 16) {
+            size_t count = outputs > column ? outputs - column : 0;
+            pack_pairs(w + column * w_stride + k, w_stride, count, mask, to + column, lane_stride);
+        }
+    }
+}
+
 static void pack_weights(ck_float_type type, const void *w, size_t w_stride, size_t outputs, size_t inputs,
                          float *panel) {
     switch (type) {
     case CK_F32: pack_strip(CK_F32, w, w_stride, outputs, inputs, panel); break;
     case CK_F16: pack_strip(CK_F16, w, w_stride, outputs, inputs, panel); break;
-    case CK_BF16: pack_strip(CK_BF16, w, w_stride, outputs, inputs, panel); break;
+    case CK_BF16: pack_pair_strip(w, w_stride, outputs, inputs, panel); break;
     }
 }
 

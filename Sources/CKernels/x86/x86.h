@@ -24,6 +24,8 @@ void ck_init_logits_avx512(ck_kernels *table);
 void ck_init_panel_avx512(ck_kernels *table);
 void ck_init_quantize_avx512(ck_kernels *table);
 
+void ck_init_pairs_avx512bf16(ck_kernels *table);
+
 // As ck_unpack_bits, from a stream readable for 64 bytes past its end.
 void ck_unpack_bits_avx2(const uint8_t *stream, uint32_t bits, size_t first, size_t count, uint8_t *out);
 
