@@ -8,7 +8,8 @@ struct RingBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ring-bench", abstract: "Measures the ring on this machine.", version: Software.version,
         subcommands: [
-            AllCommand.self, BandwidthCommand.self, DecodeCommand.self, PrefillCommand.self, RingCommand.self,
-            HopCommand.self, StepCommand.self, TokenizerCommand.self, PrefixCommand.self, PerplexityCommand.self,
+            AllCommand.self, BandwidthCommand.self, AgreeCommand.self, DecodeCommand.self, PrefillCommand.self,
+            RingCommand.self, HopCommand.self, WindowCommand.self, SpeculationCommand.self, PrefixCommand.self,
+            TokenizerCommand.self, PerplexityCommand.self, MLXCommand.self, StepCommand.self,
         ])
 }
