@@ -10,6 +10,6 @@ struct RingBenchCommand: AsyncParsableCommand {
         subcommands: [
             AllCommand.self, BandwidthCommand.self, AgreeCommand.self, DecodeCommand.self, PrefillCommand.self,
             RingCommand.self, HopCommand.self, WindowCommand.self, SpeculationCommand.self, PrefixCommand.self,
-            TokenizerCommand.self, PerplexityCommand.self, MLXCommand.self, StepCommand.self,
+            TokenizerCommand.self, PerplexityCommand.self, LogitsCommand.self, MLXCommand.self, StepCommand.self,
         ])
 }
