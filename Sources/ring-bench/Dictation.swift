@@ -6,7 +6,8 @@ import FoundationEssentials
 ///
 /// The model that tools/bench/dictated_model.py makes says at each position what stands ``distance`` tokens back, and
 /// takes ids of the upper half of its vocabulary for those of the lower half. So the answer, written in the upper half,
-/// goes into the prompt where the model will look, and whoever guesses from the plain tokens seen so far has not seen it.
+/// goes into the prompt where the model will look, and whoever guesses from the plain tokens seen so far has not seen
+/// it.
 struct Dictation: Equatable {
     let name: String
     /// The prompt with the answer in it.

@@ -104,6 +104,10 @@ private let messages = #""messages": [{"role": "user", "content": "Hi"}]"#
         #expect(Set(chunks.compactMap { $0["id"] as? String }).count == 1)
     }
 
+    @Test func aLinkToAModelDirectoryIsServedByItsName() throws {
+        #expect(try TestModel.make(isLinked: true).name == "linked")
+    }
+
     @Test func samplingParametersReachTheRing() async throws {
         let client = try RouterClient(ScriptedGenerator(tokens: hello))
         let answer = try await client.chat(

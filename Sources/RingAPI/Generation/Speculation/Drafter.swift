@@ -56,7 +56,8 @@ struct Drafter {
                 if next != predicted.upperBound { following = .init(position: next, length: source.length + 1) }
             }
         }
-        let found = index.append(contentsOf: CollectionOfOne(token))
+        var found = index.append(contentsOf: CollectionOfOne(token))
+        if let match = found, !predicted.isEmpty, match.position == predicted.upperBound { found = nil }
         // What has been followed so far is left only for a longer match.
         source = if let following, following.length >= found?.length ?? 0 { following } else { found }
     }
