@@ -77,12 +77,19 @@ enum DiskRate {
         defer { memory.deallocate() }
         let rates = (0..<2).map { _ in
             let begun = ContinuousClock.now
-            DispatchQueue.concurrentPerform(iterations: depth) { lane in
-                for block in stride(from: lane, to: blocks, by: depth) {
-                    let place = (first + block) * blockBytes
-                    guard pread(descriptor, memory + lane * blockBytes, blockBytes, place) == blockBytes else { return }
+            // A queue each, whose threads may be more than the processors: they wait for the disk.
+            let lanes = DispatchGroup()
+            for lane in 0..<depth {
+                DispatchQueue(label: "ring-bench.disk").async(group: lanes) {
+                    for block in stride(from: lane, to: blocks, by: depth) {
+                        let place = (first + block) * blockBytes
+                        guard pread(descriptor, memory + lane * blockBytes, blockBytes, place) == blockBytes else {
+                            return
+                        }
+                    }
                 }
             }
+            lanes.wait()
             return Double(blocks * blockBytes) / begun.duration(to: .now).seconds
         }
         return rates.max() ?? 0

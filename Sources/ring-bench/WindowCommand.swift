@@ -30,7 +30,7 @@ struct WindowCommand: BenchJob {
     /// Of the longer of the two: at most 1.1 times as much.
     private static let fractionGoal = 1 / 1.1
     private static let readsAtATime = 4
-    private static let streamTokens = 6
+    private static let streamTokens = 12
 
     func validate() throws {
         guard windows.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--windows takes 1 or more") }
@@ -103,8 +103,12 @@ struct WindowCommand: BenchJob {
     /// Streams that wait for the same layers get them in the same pass.
     private func measureStreams(_ model: String, _ card: BenchModel, into report: BenchReport) async throws {
         let window = card.layerCount / 2
+        var limits = SchedulerLimits()
+        // Streams are compared: no passes are saved by other means.
+        limits.speculation = .off
         let ring = try ServedRing(
-            model: model, cut: card.cut(into: 1), threads: threads, flags: ["--prefetch-window", "\(window)"])
+            model: model, cut: card.cut(into: 1), threads: threads, flags: ["--prefetch-window", "\(window)"],
+            limits: limits)
         defer { ring.stop() }
         try await ring.whenReady()
         _ = try await ring.generate(promptTokens: 16, tokens: 2, salt: 0)
