@@ -3,8 +3,9 @@
 /// What loading a layer (or the embedding, or the head) takes: its tensors and their places in a ``WeightSlab``.
 /// Nothing is read to make one.
 ///
-/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) are widened to float32 on loading, so that
-/// model code takes them as they are and building a layer reads no data. Everything else stays as it is stored.
+/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) and stacked biases of experts are widened to
+/// float32 on loading, so that model code takes them as they are and building a layer reads no data. Everything else
+/// stays as it is stored.
 ///
 /// What follows each other in a file does so in the slab, at the same place in its block of 4096 bytes, so that whole
 /// blocks can come directly from the disk.
@@ -76,7 +77,8 @@ public struct LayerPlan: Sendable {
         var end = runsEnd
         var placements: [Placement] = []
         for entry in entries {
-            let widened = entry.shape.count == 1 && (entry.elementType == .f16 || entry.elementType == .bf16)
+            let isVector = entry.shape.count == 1 || entry.shape.count == 2 && entry.name.hasSuffix("bias")
+            let widened = isVector && (entry.elementType == .f16 || entry.elementType == .bf16)
             let name =
                 entry.name.hasPrefix(namePrefix)
                 ? String(decoding: entry.name.utf8.dropFirst(namePrefix.utf8.count), as: UTF8.self) : entry.name

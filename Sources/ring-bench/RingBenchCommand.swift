@@ -9,7 +9,8 @@ struct RingBenchCommand: AsyncParsableCommand {
         commandName: "ring-bench", abstract: "Measures the ring on this machine.", version: Software.version,
         subcommands: [
             AllCommand.self, BandwidthCommand.self, AgreeCommand.self, DecodeCommand.self, PrefillCommand.self,
-            RingCommand.self, HopCommand.self, WindowCommand.self, SpeculationCommand.self, PrefixCommand.self,
-            TokenizerCommand.self, PerplexityCommand.self, LogitsCommand.self, MLXCommand.self, StepCommand.self,
+            RingCommand.self, BatchCommand.self, HopCommand.self, WindowCommand.self, SpeculationCommand.self,
+            PrefixCommand.self, TokenizerCommand.self, PerplexityCommand.self, LogitsCommand.self,
+            MLXCommand.self, StepCommand.self,
         ])
 }

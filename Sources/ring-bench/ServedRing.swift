@@ -25,8 +25,8 @@ final class ServedRing: Sendable {
         var gaps: [Double] { zip(tokens, tokens.dropFirst()).map { $0.duration(to: $1).seconds } }
     }
 
-    private let processes: [ShardProcess]
-    private let coordinator: RingCoordinator
+    let processes: [ShardProcess]
+    let coordinator: RingCoordinator
     private let links: RingLinks
     private let listener: PortListener
     private let delayed: DelayedLink?
