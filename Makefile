@@ -64,7 +64,7 @@ proto: packages ## Generate the C of proto/ring.proto anew
 	@tools/install-packages.sh protobuf-c-compiler
 	proto/generate.sh
 
-bench: test-packages build $(BENCH_VENV)/.installed .bench/models/.made .bench/quality/.made ## The table of figures beside llama.cpp, and .bench/results.json
+bench: test-packages build $(BENCH_VENV)/.installed .bench/models/.made .bench/quality/.made ## The table of figures beside llama.cpp, in some 20 minutes, and .bench/results.json
 	$(BUILD)/ring-bench all --python $(BENCH_VENV)/bin/python --json .bench/results.json \
 		--commit "$$(git describe --always --dirty 2>/dev/null)"
 	$(BUILD)/ring-bench perplexity --python $(BENCH_VENV)/bin/python --json .bench/perplexity.json
@@ -76,8 +76,8 @@ $(BENCH_VENV)/.installed: tools/bench/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
 	@touch $@
 
-.bench/models/.made: tools/bench/make_models.py $(BENCH_VENV)/.installed
-	@echo "Making models of random weights, 4.4 GB"
+.bench/models/.made: $(wildcard tools/bench/*model*.py) $(BENCH_VENV)/.installed
+	@echo "Making models of random weights, 4.7 GB"
 	$(BENCH_VENV)/bin/python tools/bench/make_models.py .bench/models
 	@touch $@
 

@@ -115,7 +115,8 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
-        .testTarget(name: "RingBenchTests", dependencies: ["ring-bench"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "RingBenchTests", dependencies: ["ring-bench", "RingAPI"], swiftSettings: swiftSettings),
         tests("RingAPI", ["Wire", "RingTransport", "Discovery", "Cluster", "Text", logging, lifecycle]),
     ]
 )

@@ -12,7 +12,7 @@ struct BenchOptions: ParsableArguments {
     var python: String?
 
     @Option(help: ArgumentHelp("Times that ours and the peer alternate.", valueName: "count"))
-    var rounds = 5
+    var rounds = 3
 
     @Option(help: ArgumentHelp("Also write the rows to this file, as JSON.", valueName: "file"))
     var json: String?
@@ -42,7 +42,9 @@ extension BenchJob {
     func run() async throws {
         let report = BenchReport(commit: options.commit)
         try await measure(into: report)
+        print(report.summary)
         if let json = options.json { try report.write(to: json) }
+        if !report.failures.isEmpty { throw ExitCode.failure }
     }
 }
 

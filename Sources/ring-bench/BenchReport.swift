@@ -8,6 +8,8 @@ final class BenchReport {
     private(set) var rows: [BenchRow] = []
     private let machine = Machine.current
     private let commit: String?
+    /// Jobs that could not be measured, and why.
+    var failures: [String] = []
 
     /// - Parameter commit: what was measured, as the caller names it.
     init(commit: String?) {
@@ -16,10 +18,23 @@ final class BenchReport {
         print(BenchTable.heading)
     }
 
+    /// For whoever waits; the table goes to standard output.
+    static func progress(_ line: String) {
+        let bytes = Array("· \(line)\n".utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+    }
+
     func add(_ row: BenchRow) {
         rows.append(row)
         print(BenchTable.line(row))
         fflush(nil)
+    }
+
+    /// How many goals are met, and what was not measured.
+    var summary: String {
+        let met = rows.compactMap(\.reachesGoal)
+        let goals = "\(met.count { $0 }) of \(met.count) goals are met"
+        return ([goals] + failures.map { "not measured: \($0)" }).joined(separator: "\n")
     }
 
     func write(to path: String) throws {
@@ -27,10 +42,12 @@ final class BenchReport {
             let machine: Machine
             let commit: String?
             let rows: [BenchRow]
+            let failures: [String]
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(File(machine: machine, commit: commit, rows: rows)).write(to: URL(filePath: path))
+        try encoder.encode(File(machine: machine, commit: commit, rows: rows, failures: failures)).write(
+            to: URL(filePath: path))
     }
 }
 

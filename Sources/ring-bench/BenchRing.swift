@@ -24,6 +24,7 @@ final class BenchRing: Sendable {
     private let hiddenSize: Int
     private let vocabularySize: Int
     private let lastStepID = Mutex<UInt64>(0)
+    private let lastProbeID = Mutex<UInt64>(0)
     private let lastSequenceID = Mutex<UInt64>(1000)
 
     /// The ring must be complete within this time: a large model has to be read first.
@@ -36,7 +37,8 @@ final class BenchRing: Sendable {
     /// Rows of a prompt in a step: what `ring-api` sends by default.
     static let chunkRows = 512
 
-    init(model: String, card: BenchModel, shardCount: Int, threads: Int) throws {
+    /// - Parameter flags: more flags of every shard.
+    init(model: String, card: BenchModel, shardCount: Int, threads: Int, flags: [String] = []) throws {
         var logger = Logger(label: "ring-bench")
         logger.logLevel = .error
         hiddenSize = card.hiddenSize
@@ -54,7 +56,7 @@ final class BenchRing: Sendable {
         processes = try ports.indices.map { index in
             try ShardProcess(
                 model: model, port: ports[index], layers: cuts[index],
-                next: index + 1 < ports.count ? ports[index + 1] : last, threads: threads)
+                next: index + 1 < ports.count ? ports[index + 1] : last, threads: threads, flags: flags)
         }
         outgoing = OutgoingLink(to: RingAddress(host: "127.0.0.1", port: ports[0]), as: hello, logger: logger) {
             arrivals.put(Frame(.failure($0)))
@@ -243,15 +245,11 @@ final class BenchRing: Sendable {
     func begin() throws {
         let epoch = Self.epoch
         let deadline = ContinuousClock.now + Self.startTimeout
-        var probe: UInt64 = 0
         while ContinuousClock.now < deadline {
             if let dead = processes.first(where: { !$0.isRunning }) { throw BenchError("\(dead.command) ended") }
-            probe += 1
-            if (try? outgoing.send(Frame(.probe(Probe(probeID: probe))))) != nil,
-                let fingerprint = awaitProbe(probe, for: .milliseconds(500))
-            {
+            if let shards = probe(within: .milliseconds(500)) {
                 try outgoing.send(
-                    Frame(.begin(Begin(epoch: epoch, modelFingerprint: fingerprint, activations: .f32))))
+                    Frame(.begin(Begin(epoch: epoch, modelFingerprint: shards[0].modelFingerprint, activations: .f32))))
                 return try awaitBegin(epoch)
             }
             arrivals.pause(.milliseconds(5))
@@ -259,12 +257,23 @@ final class BenchRing: Sendable {
         throw BenchError("the ring did not come up within \(Self.startTimeout)")
     }
 
-    /// - Returns: the model's fingerprint, once every shard has described itself.
-    private func awaitProbe(_ id: UInt64, for duration: Duration) -> [UInt8]? {
+    /// How the shards describe themselves now, with what their last pass has read.
+    func shards() throws -> [ShardDescription] {
+        guard let shards = probe(within: Self.stepTimeout) else { throw BenchError("the shards do not answer") }
+        return shards
+    }
+
+    /// - Returns: every shard in ring order; `nil` when they did not answer in time.
+    private func probe(within duration: Duration) -> [ShardDescription]? {
+        let id = lastProbeID.withLock { id in
+            id += 1
+            return id
+        }
+        guard (try? outgoing.send(Frame(.probe(Probe(probeID: id))))) != nil else { return nil }
         let deadline = ContinuousClock.now + duration
         while let (frame, _) = arrivals.take(until: deadline) {
             if case .probe(let probe) = frame.message, probe.probeID == id {
-                return probe.shards.count == processes.count ? probe.shards.first?.modelFingerprint : nil
+                return probe.shards.count == processes.count ? probe.shards : nil
             }
             if case .failure(let failure) = frame.message, failure.probeID == id { return nil }
         }

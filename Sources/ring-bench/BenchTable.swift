@@ -1,8 +1,8 @@
 // Rows as a table of text that Markdown reads too.
 
 struct BenchTable {
-    static let headings = ["", "ours", "peer", "ratio", "limit", "of limit", "goal"]
-    private static let widths = [46, 20, 30, 20, 9, 8, 0]
+    static let headings = ["", "ours", "peer or base", "ratio", "limit", "of limit", "goal", "met"]
+    private static let widths = [48, 24, 24, 18, 7, 8, 16, 3]
 
     static var heading: String {
         line(headings) + "\n|" + widths.map { String(repeating: "-", count: max(3, $0) + 2) }.joined(separator: "|")
@@ -14,7 +14,8 @@ struct BenchTable {
             row.name, "\(figure(row.ours.median)) \(row.unit)" + spread(row.ours),
             row.peer.map { "\(figure($0.median)) \(row.peerName ?? "")" } ?? "",
             row.ratio.map { figure($0) + "×" + (row.ratioSpread.map(spread) ?? "") } ?? "",
-            row.limit.map(figure) ?? "", row.fraction.map { "\(Int(($0 * 100).rounded())) %" } ?? "", goal(row),
+            row.limit.map(figure) ?? "", row.fraction.map(percent) ?? "", goal(row),
+            row.reachesGoal.map { $0 ? "yes" : "no" } ?? "",
         ])
     }
 
@@ -25,13 +26,15 @@ struct BenchTable {
     }
 
     private static func goal(_ row: BenchRow) -> String {
-        guard let goal = row.goal, let reached = row.reachesGoal else { return "" }
+        guard let goal = row.goal else { return "" }
         let parts = [
-            goal.ratio.map { "≥ \(figure($0))×" }, goal.fraction.map { "≥ \(Int(($0 * 100).rounded())) %" },
+            goal.ratio.map { "≥ \(figure($0))×" }, goal.fraction.map { "≥ \(percent($0))" },
             goal.most.map { "≤ \(figure($0))" },
         ]
-        return parts.compactMap(\.self).joined(separator: ", ") + (reached ? " ✓" : " ✗")
+        return parts.compactMap(\.self).joined(separator: ", ")
     }
+
+    private static func percent(_ fraction: Double) -> String { "\(Int((fraction * 100).rounded())) %" }
 
     private static func spread(_ samples: Samples) -> String {
         samples.values.count > 1 ? " (\(figure(samples.low))–\(figure(samples.high)))" : ""

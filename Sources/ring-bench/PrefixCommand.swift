@@ -3,20 +3,25 @@
 import ArgumentParser
 import RingAPI
 
-struct PrefixCommand: AsyncParsableCommand {
+struct PrefixCommand: BenchJob {
     static let configuration = CommandConfiguration(
         commandName: "prefix",
-        abstract: "Time to the first token of a conversation's second turn, with and without prefix caching.",
+        abstract:
+            "A conversation's second turn, with and without prefix caching: time to the first token, tokens computed.",
         discussion: """
-            Two rings stay up and are measured in turns, each time with a new conversation; each figure is the best of \
-            the rounds. The second turn's prompt is the first's, its answer, and new tokens.
+            Two rings stay up and are measured in turns, each time with a new conversation. The second turn's prompt is \
+            the first's, its answer, and new tokens.
             """)
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
-    var model = "examples/model"
+    @OptionGroup var options: BenchOptions
+
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory; the generated 4-bit one when left out.", valueName: "dir"))
+    var model: String?
 
     @Option(help: ArgumentHelp("Tokens of the first turn's prompt.", valueName: "count"))
-    var history = 2000
+    var history = 1000
 
     @Option(help: ArgumentHelp("Tokens of the first turn's answer.", valueName: "count"))
     var answer = 8
@@ -27,53 +32,67 @@ struct PrefixCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Shards of each ring.", valueName: "count"))
     var shards = 1
 
-    @Option(help: ArgumentHelp("Conversations with each ring.", valueName: "count"))
-    var rounds = 3
-
     @Option(help: ArgumentHelp("Threads of each shard.", valueName: "count"))
-    var threads = 1
+    var threads = 2
 
-    @Option(help: ArgumentHelp("Also write the figures to this file, as JSON.", valueName: "file"))
-    var json: String?
+    /// Tokens of the second turn's answer, which must be the same with and without.
+    private static let secondAnswer = 4
 
     func validate() throws {
         guard 1...100_000 ~= history else { throw ValidationError("--history takes 1 to 100000") }
         guard 1...10_000 ~= answer else { throw ValidationError("--answer takes 1 to 10000") }
         guard 1...10_000 ~= turn else { throw ValidationError("--turn takes 1 to 10000") }
         guard 1...8 ~= shards else { throw ValidationError("--shards takes 1 to 8") }
-        guard 1...100 ~= rounds else { throw ValidationError("--rounds takes 1 to 100") }
     }
 
-    func run() async throws {
+    func measure(into report: BenchReport) async throws {
+        let model = model ?? options.models + "/" + BenchFormat.fourBits.directory
         let cut = try BenchModel.read(model).cut(into: shards)
         var limits = SchedulerLimits()
         let with = try ServedRing(model: model, cut: cut, threads: threads, limits: limits)
         limits.prefixesMax = 0
-        let rings = [try ServedRing(model: model, cut: cut, threads: threads, limits: limits), with]
+        let rings = [with, try ServedRing(model: model, cut: cut, threads: threads, limits: limits)]
         defer { for ring in rings { ring.stop() } }
         for ring in rings {
             try await ring.whenReady()
             _ = try await ring.generate(promptTokens: 64, tokens: 8, salt: 0)
         }
-        var best = rings.map { _ in Double.infinity }
-        for salt in 1...rounds {
+        var seconds: [[Double]] = [[], []]
+        var alone: [Double] = []
+        var computed: [Double] = []
+        for round in 1...options.rounds {
             var answers: [[UInt32]] = []
             for (index, ring) in rings.enumerated() {
-                let first = ring.prompt(tokens: history, salt: salt)
+                let first = ring.prompt(tokens: history, salt: round)
                 let heard = try await ring.generate(after: first, tokens: answer).text
-                let added = ring.prompt(tokens: turn, salt: rounds + salt)
-                let second = try await ring.generate(after: first + heard + added, tokens: 4)
-                best[index] = min(best[index], second.firstToken)
+                let added = ring.prompt(tokens: turn, salt: options.rounds + round)
+                let prompt = first + heard + added
+                let second = try await ring.generate(after: prompt, tokens: Self.secondAnswer)
+                seconds[index].append(second.firstToken)
                 answers.append(second.text)
+                if index == 0 { computed.append(Double(prompt.count - second.cachedTokens)) }
             }
             guard answers[0] == answers[1] else { throw BenchError("the answers differ: \(answers)") }
+            // As many tokens as are new, with nothing before them.
+            alone.append(
+                try await rings[1].generate(promptTokens: turn + 1, tokens: 1, salt: 5000 + round).firstToken)
         }
-        print("\(model); \(shards) shards of \(threads) threads; \(history) + \(answer) tokens, then \(turn) more")
-        print("base: without prefix caching; value: with it; best of \(rounds) conversations in turns")
-        print(RatioFigures.heading)
-        let row = RatioFigures(
-            "time to first token, second turn", unit: "ms", base: best[0] * 1e3, value: best[1] * 1e3, goal: nil)
-        print(row.line)
-        if let json { try RatioFigures.write([row], to: json) }
+        let note =
+            "\(history) + \(answer) tokens, then \(turn) more; \(shards) × \(threads.threads), 4-bit unless --model"
+        var row = BenchRow(
+            name: "second turn: time to the first token", unit: "ms", better: .lower,
+            ours: Samples(seconds[0].map { $0 * 1000 }), peer: Samples(seconds[1].map { $0 * 1000 }),
+            peerName: "no prefix caching", note: note)
+        row.limit = alone.median * 1000
+        row.limitName = "as many tokens as are new, with nothing before them"
+        row.goal = BenchRow.Goal(ratio: 1)
+        report.add(row)
+        var tokens = BenchRow(
+            name: "second turn: tokens computed", unit: "tokens", better: .lower, ours: Samples(computed), note: note)
+        // The answer's last token was never sent.
+        tokens.limit = Double(turn + 1)
+        tokens.limitName = "what is new"
+        tokens.goal = BenchRow.Goal(fraction: 1)
+        report.add(tokens)
     }
 }

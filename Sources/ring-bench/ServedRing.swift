@@ -16,6 +16,8 @@ final class ServedRing: Sendable {
         var tokens: [ContinuousClock.Instant] = []
         /// What was generated.
         var text: [UInt32] = []
+        /// Tokens of the prompt that were not computed anew.
+        var cachedTokens = 0
 
         /// Seconds until the first token.
         var firstToken: Double { tokens.first.map { asked.duration(to: $0).seconds } ?? .infinity }
@@ -27,6 +29,7 @@ final class ServedRing: Sendable {
     let coordinator: RingCoordinator
     private let links: RingLinks
     private let listener: PortListener
+    private let delayed: DelayedLink?
     private let clock: Task<Void, any Error>
     private let vocabularySize: Int
 
@@ -37,16 +40,18 @@ final class ServedRing: Sendable {
     /// - Parameters:
     ///   - cut: the layers of each shard, in ring order.
     ///   - flags: more flags of every shard.
+    ///   - delay: of every frame on its way to the first shard, as on a longer network.
     init(
         model directory: String, cut: [ClosedRange<Int>], threads: Int, flags: [String] = [],
-        limits: SchedulerLimits = SchedulerLimits()
+        limits: SchedulerLimits = SchedulerLimits(), delay: Duration = .zero
     ) throws {
         var logger = Logger(label: "ring-bench")
         logger.logLevel = .error
         let model = try ServedModel(directory: directory)
         vocabularySize = model.card.vocabularySize
         let ports = try cut.map { _ in try ShardProcess.freePort() }
-        let first = RingAddress(host: "127.0.0.1", port: ports[0])
+        delayed = delay > .zero ? try DelayedLink(to: ports[0], by: delay) : nil
+        let first = RingAddress(host: "127.0.0.1", port: delayed?.port ?? ports[0])
         let shape = ModelShape(
             hiddenSize: model.card.hiddenSize, vocabularySize: model.card.vocabularySize,
             contextTokensMax: model.card.contextTokensMax)
@@ -88,6 +93,7 @@ final class ServedRing: Sendable {
         clock.cancel()
         links.close()
         listener.close()
+        delayed?.stop()
         for process in processes { process.stop() }
     }
 
@@ -102,17 +108,23 @@ final class ServedRing: Sendable {
     }
 
     /// Generates after `prompt`.
-    func generate(after prompt: [UInt32], tokens: Int) async throws -> Timeline {
+    /// - Parameter mayDraft: whether tokens may be guessed ahead, where the ring does.
+    func generate(after prompt: [UInt32], tokens: Int, mayDraft: Bool = true) async throws -> Timeline {
         var sampling = Sampling()
         sampling.temperature = 0
         var timeline = Timeline(asked: .now)
-        let events = try coordinator.generate(
-            GenerationRequest(
-                requestID: "bench", prompt: prompt, sampling: sampling, tokensMax: tokens, stopTokens: []))
+        var request = GenerationRequest(
+            requestID: "bench", prompt: prompt, sampling: sampling, tokensMax: tokens, stopTokens: [])
+        request.mayDraft = mayDraft
+        let events = try coordinator.generate(request)
         for try await event in events {
-            guard case .token(let choice) = event else { continue }
-            timeline.tokens.append(.now)
-            timeline.text.append(choice.token)
+            switch event {
+            case .prompt(_, let cachedTokens): timeline.cachedTokens = cachedTokens
+            case .token(let choice):
+                timeline.tokens.append(.now)
+                timeline.text.append(choice.token)
+            case .predicted, .finished: break
+            }
         }
         return timeline
     }
@@ -139,6 +151,14 @@ final class ServedRing: Sendable {
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
+    }
+}
+
+extension ServedRing {
+    /// Guesses sent ahead so far, and those of them that were right.
+    var drafts: (sent: UInt64, right: UInt64) {
+        let metrics = coordinator.status().metrics
+        return (metrics.tokensDrafted, metrics.draftsAccepted)
     }
 }
 

@@ -14,13 +14,6 @@ struct TokenizerFigures: Decodable {
     /// Of the ids, so that both sides are known to have made the same.
     var checksum: UInt32 = 0
 
-    var line: String {
-        guard bytes > 0 else { return "text".leftAligned(44) + "  MB/s encoding  decoding" }
-        let megabytes = Double(bytes) / 1e6
-        return name.leftAligned(44) + (megabytes / encodeSeconds).column(16, decimals: 1)
-            + (megabytes / decodeSeconds).column(10, decimals: 1)
-    }
-
     static func checksum(of ids: [UInt32]) -> UInt32 { ids.reduce(0) { $0 &* 31 &+ $1 } }
 }
 

@@ -1,6 +1,7 @@
 """The models that ring-bench measures: the same weights in every format, of the stated shapes and sizes."""
 
 import json
+import random
 import sys
 
 import gguf
@@ -12,6 +13,7 @@ from ring import ROOT
 sys.path.append(str(ROOT / "tools" / "bench"))
 
 from affine import from_bfloat16  # noqa: E402
+from dictated_model import DISTANCE, make_dictated_model  # noqa: E402
 from make_models import make_models  # noqa: E402
 from model_shape import QWEN3_0_6B, ModelShape  # noqa: E402
 
@@ -85,4 +87,20 @@ def test_ring_generates_text_with_every_format(models, start_ring):
         ring = start_ring(["0", "1"], model=models / name)
         answer = ring.complete("abc", max_tokens=8, ignore_eos=True, temperature=0)
         assert answer["usage"] == answer["usage"] | {"prompt_tokens": 3, "completion_tokens": 8}
+        ring.stop()
+
+
+@pytest.mark.parametrize("bits", [None, 4])
+def test_the_dictated_model_says_what_it_is_told(bits, tmp_path, start_ring):
+    shape = ModelShape(layers=3, hidden=1024, heads=8, kv_heads=4, head_dim=128, mlp=256, vocabulary=4096)
+    make_dictated_model(tmp_path / "dictated", shape, bits)
+    draw = random.Random(5)
+    # Words come again and again, as in a text.
+    answer = [draw.randrange(300) for _ in range(120)]
+    around = [draw.randrange(300) for _ in range(40 + DISTANCE - len(answer))]
+    prompt = around[:40] + [token + 2048 for token in answer] + around[40:]
+    for mode in ("off", "on"):
+        ring = start_ring([None], model=tmp_path / "dictated", api_flags=["--speculation", mode])
+        said = ring.complete(prompt, max_tokens=len(answer), temperature=0, ignore_eos=True, return_token_ids=True)
+        assert said["choices"][0]["token_ids"] == answer
         ring.stop()

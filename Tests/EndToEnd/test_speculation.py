@@ -106,3 +106,42 @@ def test_a_stop_text_among_accepted_drafts(stream, start_ring):
             said, reason = answer.choices[0].message.content, answer.choices[0].finish_reason
         assert (said, reason) == (whole[: whole.index(stop)], "stop")
     assert drafts(ring)["accepted"] > before
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", ["on", "auto", "off"])
+def test_a_prediction_makes_fewer_steps_and_no_other_answer(mode, stream, start_ring):
+    import openai
+
+    ring = start_ring(["0-5", "6-11"], api_flags=["--speculation", mode])
+    question = [{"role": "user", "content": "How do shards find each other?"}]
+    client = openai.OpenAI(base_url=ring.url + "/v1", api_key="none")
+
+    def ask(**more):
+        if stream:
+            more |= {"stream": True, "stream_options": {"include_usage": True}}
+        answer = client.chat.completions.create(model="default_model", messages=question, temperature=0, **more)
+        if not stream:
+            return answer.choices[0].message.content, answer.usage
+        chunks = list(answer)
+        return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices), chunks[-1].usage
+
+    plain, usage = ask()
+    assert usage.completion_tokens_details is None
+    for prediction in (plain, [{"type": "text", "text": plain[:7]}, {"type": "text", "text": plain[7:]}]):
+        before = drafts(ring)["accepted"]
+        said, usage = ask(prediction={"type": "content", "content": prediction})
+        assert said == plain
+        details = usage.completion_tokens_details
+        if mode == "off":
+            assert details.accepted_prediction_tokens == 0 and details.rejected_prediction_tokens > 0
+        else:
+            assert details.accepted_prediction_tokens == usage.completion_tokens
+            assert details.rejected_prediction_tokens == 0
+        if mode == "on":
+            assert drafts(ring)["accepted"] - before >= usage.completion_tokens - 2
+    said, usage = ask(prediction={"type": "content", "content": "Something else altogether."})
+    assert said == plain
+    assert usage.completion_tokens_details.rejected_prediction_tokens > usage.completion_tokens_details.accepted_prediction_tokens
+    with pytest.raises(openai.BadRequestError, match="prediction.type"):
+        ask(prediction={"type": "guess", "content": "x"})

@@ -1,9 +1,10 @@
-"""Writes one model of random weights as ring and as llama.cpp read it: bfloat16, 4 and 8 bits a weight.
+"""Writes one model of random weights as ring and as llama.cpp read it: bfloat16, 4 and 8 bits a weight; and one to dictate to.
 
     python make_models.py DIRECTORY
 
 DIRECTORY/bf16, 4bit, 8bit are checkpoints (safetensors, MLX's affine groups of 64); bf16.gguf, q4_0.gguf and q8_0.gguf hold
 the same weights. Every format is rounded from the same bfloat16 values, so the two bf16 files are the same model.
+DIRECTORY/dictated is the model of dictated_model.py, which speculation is measured with.
 """
 
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 
 from affine import mlx, to_bfloat16
 from checkpoint_model import Checkpoint
+from dictated_model import make_dictated_model
 from gguf_model import GGUFModel
 from model_shape import QWEN3_0_6B, ModelShape
 from tokenizer import write_tokenizer
@@ -58,3 +60,4 @@ def make_models(directory: Path, shape: ModelShape, seed: int = 1):
 
 if __name__ == "__main__":
     make_models(Path(sys.argv[1]), QWEN3_0_6B)
+    make_dictated_model(Path(sys.argv[1]) / "dictated", QWEN3_0_6B, bits=4)

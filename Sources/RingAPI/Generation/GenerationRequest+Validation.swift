@@ -10,6 +10,13 @@ extension GenerationRequest {
         if let token = prompt.first(where: { Int($0) >= model.vocabularySize }) {
             throw .invalidPrompt("the prompt holds token \(token), but \(known)")
         }
+        if let token = prediction.first(where: { Int($0) >= model.vocabularySize }) {
+            throw .invalidPrompt("the prediction holds token \(token), but \(known)")
+        }
+        guard prediction.count <= contextTokensMax else {
+            throw .invalidPrompt(
+                "the prediction has \(prediction.count) tokens, more than the context of \(contextTokensMax)")
+        }
         guard tokensMax >= 0, tokensMax <= contextTokensMax, prompt.count + tokensMax <= contextTokensMax else {
             throw .contextExceeded(
                 promptTokens: prompt.count, tokensMax: tokensMax, contextTokensMax: contextTokensMax)

@@ -90,9 +90,9 @@ struct PrefixReuse {
     /// - Parameter tokens: those that every shard has.
     /// - Returns: sequences to be forgotten.
     mutating func keep(_ id: UInt64, tokens: [UInt32]) -> [UInt64] {
-        let dropped = kept.keep(id, tokens: tokens)
-        if !dropped.contains(id) { ledger.hold(id, tokens: tokens.count) }
-        return dropped
+        // The shards hold what was sent last, also guesses that were wrong: nothing comes after them that would take
+        // their place. So the ledger stays as it is.
+        kept.keep(id, tokens: tokens)
     }
 
     /// Notes that the shards were told to forget a sequence.

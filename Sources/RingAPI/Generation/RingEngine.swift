@@ -387,7 +387,7 @@ struct RingEngine {
 
     private mutating func count(_ event: GenerationEvent) {
         switch event {
-        case .prompt: break
+        case .prompt, .predicted: break
         case .token: counters.tokensGenerated += 1
         case .finished(let end):
             counters.sequencesFinished += 1

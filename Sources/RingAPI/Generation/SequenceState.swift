@@ -45,7 +45,7 @@ struct SequenceState {
         promptLogprobs = request.promptLogprobs
         log = request.prompt
         backlogCount = request.prompt.count
-        drafter = drafts && request.tokensMax > 1 ? Drafter() : nil
+        drafter = drafts && request.mayDraft && request.tokensMax > 1 ? Drafter(prediction: request.prediction) : nil
     }
 
     var unsentCount: Int { log.count - sentCount }
@@ -85,6 +85,7 @@ struct SequenceState {
         sentCount = end
         // Chunk by chunk, so that a long prompt is not read all at once.
         if let read = drafter?.readCount, read < end { drafter?.read(log[read..<end]) }
+        if end >= promptCount { drafter?.endPrompt() }
         return run
     }
 
@@ -136,11 +137,13 @@ struct SequenceState {
             // The shards hold all tokens but the last: those before it were drafts.
             (sentCount, confirmedCount) = (log.count, log.count)
             log.append(choice.token)
+            let predictedBefore = drafter?.predictedCount
             drafter?.follow(choice.token, common: &confidence)
             if stopTokens.contains(choice.token) {
                 events.append(.finished(.stopToken(choice.token)))
                 return events
             }
+            if let count = drafter?.predictedCount, count != predictedBefore { events.append(.predicted(count)) }
             events.append(.token(choice))
             guard generatedCount < tokensMax, log.count < contextTokensMax else {
                 events.append(.finished(.length))

@@ -34,10 +34,14 @@ public struct GenerationRequest: Sendable {
     public var stopTokens: Set<UInt32>
     /// Alternatives wanted for each prompt token; `nil` asks for no log-probabilities of the prompt.
     public var promptLogprobs: Int?
+    /// What the client expects the answer to be: a source of guesses, which changes no token.
+    public var prediction: [UInt32]
+    /// Whether tokens may be guessed ahead, where the API does.
+    public var mayDraft = true
 
     public init(
         requestID: String, prompt: [UInt32], sampling: Sampling, tokensMax: Int, stopTokens: Set<UInt32>,
-        promptLogprobs: Int? = nil
+        promptLogprobs: Int? = nil, prediction: [UInt32] = []
     ) {
         self.requestID = requestID
         self.prompt = prompt
@@ -45,6 +49,7 @@ public struct GenerationRequest: Sendable {
         self.tokensMax = tokensMax
         self.stopTokens = stopTokens
         self.promptLogprobs = promptLogprobs
+        self.prediction = prediction
     }
 }
 
@@ -52,6 +57,8 @@ public enum GenerationEvent: Equatable, Sendable {
     /// The prompt is evaluated. `choices` holds the log-probability of each prompt token but the first, in order, when
     /// they were asked for. `cachedTokens` first tokens were not computed, but taken from another sequence's cache.
     case prompt(choices: [TokenChoice], cachedTokens: Int = 0)
+    /// So many tokens of the answer, with the one that comes next, are as the request predicted.
+    case predicted(Int)
     case token(TokenChoice)
     /// The last event.
     case finished(GenerationEnd)

@@ -17,6 +17,8 @@ struct CollectedAnswer: Sendable {
     var promptTokens: [UInt32]
     var promptChoices: [TokenChoice] = []
     var cachedTokens = 0
+    /// Tokens that came as the request predicted.
+    var predictedTokens = 0
     var text = ""
     var tokens: [TokenChoice] = []
     var finish = FinishReason.length
@@ -46,6 +48,15 @@ struct GenerationService: Sendable {
         }
     }
 
+    /// The tokens of what a client expects to be answered.
+    func tokens(ofPrediction text: String?) throws -> [UInt32] {
+        guard let text, !text.isEmpty else { return [] }
+        guard let tokenizer = model.tokenizer else {
+            throw APIError.invalid("prediction", "\(model.name) has no tokenizer, so no text can be predicted")
+        }
+        return tokenizer.encode(text, addSpecialTokens: false)
+    }
+
     /// The tokens of a prompt.
     func tokens(of prompt: CompletionRequest.Prompt) throws -> [UInt32] {
         switch prompt {
@@ -61,7 +72,7 @@ struct GenerationService: Sendable {
     /// The answers to prompts: `n` to each, numbered prompt by prompt.
     func plan(
         prompts: [[UInt32]], fields: SamplingFields, tokensMax: Int?, topLogprobs: Int?, promptLogprobs: Int? = nil,
-        requestID: String
+        prediction: [UInt32] = [], requestID: String
     ) throws -> [PlannedAnswer] {
         if let unknown = (fields.logitBias.map(\.token) + fields.stopTokenIDs).first(where: {
             $0 >= model.card.vocabularySize
@@ -85,7 +96,8 @@ struct GenerationService: Sendable {
                         requestID: requestID, prompt: prompt,
                         sampling: fields.sampling(
                             defaults: model.defaults, baseSeed: baseSeed, choice: choice, topLogprobs: topLogprobs),
-                        tokensMax: tokensMax ?? room, stopTokens: stopTokens, promptLogprobs: promptLogprobs),
+                        tokensMax: tokensMax ?? room, stopTokens: stopTokens, promptLogprobs: promptLogprobs,
+                        prediction: prediction),
                     stops: fields.stop)
             }
         }
@@ -160,6 +172,7 @@ extension CollectedAnswer {
     mutating func append(_ event: TextEvent) {
         switch event {
         case .prompt(let choices, let cachedTokens): (promptChoices, self.cachedTokens) = (choices, cachedTokens)
+        case .predicted(let count): predictedTokens = count
         case .token(let choice, let text):
             tokens.append(choice)
             self.text += text

@@ -24,7 +24,9 @@ public struct ServedModel: Sendable {
     ///   file.
     public init(directory: String) throws {
         let url = URL(fileURLWithPath: directory)
-        guard (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
+        // A link to a directory is as good.
+        let directoryItself = url.resolvingSymlinksInPath()
+        guard (try? directoryItself.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
             throw ModelError("there is no model directory at \(directory)")
         }
         let configuration = url.appendingPathComponent("config.json")

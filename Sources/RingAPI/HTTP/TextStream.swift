@@ -8,6 +8,8 @@ enum TextEvent: Equatable, Sendable {
     /// The prompt is evaluated; holds its log-probabilities when they were asked for. The first `cachedTokens` tokens
     /// were not computed anew.
     case prompt([TokenChoice], cachedTokens: Int)
+    /// So many of the answer's tokens, with the next, are as the request predicted.
+    case predicted(Int)
     /// A token, and the text that is complete with it; empty while a character or a possible stop text is open.
     case token(TokenChoice, text: String)
     /// The last event, with text that was held back and turned out to be part of the answer.
@@ -61,6 +63,7 @@ struct TextStream: AsyncSequence, Sendable {
             }
             switch event {
             case .prompt(let choices, let cachedTokens): return .prompt(choices, cachedTokens: cachedTokens)
+            case .predicted(let count): return .predicted(count)
             case .token(let choice):
                 let text = filter.push(decoder?.push(choice.token) ?? "")
                 if filter.stopped {

@@ -46,6 +46,24 @@ import Testing
         #expect(drafter.guesses(2) == [6, 7], "and where the text goes on as before, so do the guesses")
     }
 
+    @Test mutating func whatIsPredictedIsGuessedFromTheFirstTokenOn() {
+        var drafter = Drafter(prediction: [11, 12, 13, 14, 15, 16])
+        drafter.read([1, 2, 3])
+        #expect(drafter.guessesMax == 0)
+        drafter.endPrompt()
+        #expect(drafter.readCount == 3, "the prediction is none of the sequence's tokens")
+        #expect(drafter.guesses(min(9, drafter.guessesMax)) == [11, 12, 13, 14, 15, 16])
+        #expect(drafter.probability(ofGuess: 0, common: common) > 0.5)
+        for token in [11, 12, 90] as [UInt32] { drafter.follow(token, common: &common) }
+        #expect(drafter.predictedCount == 2)
+        // Where the answer comes back to what was predicted, so do the guesses.
+        drafter.follow(14, common: &common)
+        #expect(drafter.guesses(drafter.guessesMax) == [15, 16])
+        for token in [15, 16] as [UInt32] { drafter.follow(token, common: &common) }
+        #expect(drafter.predictedCount == 4)
+        #expect(drafter.guessesMax == 0, "nothing is known of what comes after")
+    }
+
     @Test mutating func aTextThatKeepsNothingItPromisesIsNotTrusted() {
         var drafter = Drafter()
         var numbers = SeededNumbers(seed: 5)

@@ -193,6 +193,25 @@ import Wire
         #expect(try bench.packed().runs.count == 2)
     }
 
+    /// The shards hold the wrong guesses of the last run until another run takes their place, which never comes.
+    @Test func wrongGuessesAtTheEndOfAKeptSequenceCount() throws {
+        var bench = try Bench { $0.speculation = .on }
+        var first = EngineFixtures.request(prompt: 120, tokensMax: 40)
+        let tokens = SimulatedModel.expectedEvents(of: first, contextTokensMax: 4096).compactMap { event -> UInt32? in
+            if case .token(let choice) = event { choice.token } else { nil }
+        }
+        // The second token ends it, and is not what is predicted to come then and on and on.
+        first.prediction = [tokens[0]] + [UInt32](repeating: (tokens[1] + 1) % 1000, count: 100)
+        first.stopTokens = [tokens[1]]
+        let id = try bench.scheduler.admit(first)
+        let steps = try bench.run()
+        #expect(bench.events[id]?.last == .finished(.stopToken(tokens[1])))
+        #expect(steps.last?.runs[0].draftCount == 16)
+        let held = try #require(bench.model.caches[id]).count
+        #expect(held == 137)
+        #expect(bench.scheduler.prefixes.tokensHeld >= held)
+    }
+
     // MARK: What is lost
 
     @Test(arguments: [false, true]) func aParentThatAShardDoesNotHaveCostsNothingButTime(isGone: Bool) throws {

@@ -59,6 +59,34 @@ import Wire
         #expect(scheduler.isIdle)
     }
 
+    @Test func whatTheClientPredictsComesInFewStepsAndIsCounted() throws {
+        let plain = request()
+        let expected = SimulatedModel.expectedEvents(of: plain, contextTokensMax: 4096)
+        let tokens = expected.compactMap { event -> UInt32? in
+            if case .token(let choice) = event { choice.token } else { nil }
+        }
+        // The right answer but for one token.
+        var prediction = tokens
+        prediction[20] = 999
+        var predicted = plain
+        predicted.prediction = prediction
+        var scheduler = try scheduler()
+        let id = try scheduler.admit(predicted)
+        var steps: [Step] = []
+        let got = try events(&scheduler, steps: &steps)[id] ?? []
+        #expect(got.filter { if case .predicted = $0 { false } else { true } } == expected)
+        #expect(steps.count < 15)
+        let counts = got.compactMap { event -> Int? in if case .predicted(let count) = event { count } else { nil } }
+        #expect(counts == Array(1...counts.count), "one before each such token")
+        #expect((50..<60).contains(counts.count))
+        // It rides in no request that did not ask for guesses.
+        predicted.mayDraft = false
+        let silent = try scheduler.admit(predicted)
+        steps = []
+        #expect(try events(&scheduler, steps: &steps)[silent] == expected)
+        #expect(steps.count == 60)
+    }
+
     @Test func nothingIsGuessedPastTheEnd() throws {
         for (tokensMax, context) in [(30, 4096), (400, 50)] {
             var scheduler = try scheduler { $0.contextTokensMax = context }

@@ -104,6 +104,10 @@ private let messages = #""messages": [{"role": "user", "content": "Hi"}]"#
         #expect(Set(chunks.compactMap { $0["id"] as? String }).count == 1)
     }
 
+    @Test func aLinkToAModelDirectoryIsServedByItsName() throws {
+        #expect(try TestModel.make(isLinked: true).name == "linked")
+    }
+
     @Test func samplingParametersReachTheRing() async throws {
         let client = try RouterClient(ScriptedGenerator(tokens: hello))
         let answer = try await client.chat(
@@ -123,6 +127,45 @@ private let messages = #""messages": [{"role": "user", "content": "Hi"}]"#
         #expect(asked.sampling == expected)
         #expect(asked.tokensMax == 3 && asked.stopTokens == [7])
         #expect(asked.prompt.last == UInt32(UInt8(ascii: "!")), "arguments reach the template")
+    }
+
+    @Test(
+        arguments: [
+            #""Help!""#, #"[{"type": "text", "text": "He"}, {"type": "text", "text": "lp!"}]"#,
+        ], [false, true])
+    func whatIsPredictedReachesTheRingAndIsCounted(content: String, streams: Bool) async throws {
+        let client = try RouterClient(ScriptedGenerator(tokens: hello, end: .stopToken(256)))
+        let answer = try await client.chat(
+            messages + #", "prediction": {"type": "content", "content": \#(content)}"#
+                + (streams ? #", "stream": true, "stream_options": {"include_usage": true}"# : ""))
+        #expect(client.generator.requests.withLock { $0.first?.prediction } == "Help!".utf8.map(UInt32.init))
+        let last = streams ? try #require(answer.events.dropLast().last) : answer.text
+        let json = try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any]
+        let usage = try #require(json?["usage"] as? [String: Any])
+        let details = usage["completion_tokens_details"] as? [String: Int]
+        #expect(details == ["accepted_prediction_tokens": 3, "rejected_prediction_tokens": 2])
+    }
+
+    @Test func withoutAPredictionNothingIsSaidOfIt() async throws {
+        let client = try RouterClient(ScriptedGenerator(tokens: hello, end: .stopToken(256)))
+        let answer = try await client.chat(messages + #", "prediction": null"#)
+        let usage = try #require(answer.json["usage"] as? [String: Any])
+        #expect(usage["completion_tokens_details"] == nil)
+    }
+
+    @Test(
+        arguments: [
+            (#""Help""#, "prediction"), (#"{"content": "x"}"#, "prediction.type"),
+            (#"{"type": "image", "content": "x"}"#, "prediction.type"),
+            (#"{"type": "content"}"#, "prediction.content"),
+            (#"{"type": "content", "content": 3}"#, "prediction.content"),
+            (#"{"type": "content", "content": [{"type": "image"}]}"#, "prediction.content[0]"),
+        ])
+    func aPredictionOfAnotherShapeIsRefused(prediction: String, parameter: String) async throws {
+        let client = try RouterClient(ScriptedGenerator(tokens: hello))
+        let answer = try await client.chat(messages + #", "prediction": \#(prediction)"#)
+        #expect(answer.status == 400)
+        #expect(answer.error["param"] as? String == parameter)
     }
 
     @Test func choicesGetSeedsOfTheirOwn() async throws {

@@ -34,7 +34,11 @@ final class ScriptedGenerator: TokenGenerator {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
         let echoed = request.promptLogprobs == nil ? [] : request.prompt.dropFirst().map(Self.choice)
         continuation.yield(.prompt(choices: echoed))
-        for token in tokens.prefix(request.tokensMax) { continuation.yield(.token(Self.choice(token))) }
+        for (index, token) in tokens.prefix(request.tokensMax).enumerated() {
+            // As a ring that guesses does it, as long as all is as predicted.
+            if request.prediction.starts(with: tokens[...index]) { continuation.yield(.predicted(index + 1)) }
+            continuation.yield(.token(Self.choice(token)))
+        }
         if let failure {
             continuation.finish(throwing: failure)
         } else {

@@ -11,7 +11,8 @@ enum TestModel {
         + "{% if messages[0].content == 'refuse' %}{{ raise_exception('no such talk') }}{% endif %}"
 
     /// Token `n` is the byte `n`; 256 is `<end>`.
-    static func make(tokenizer: Bool = true) throws -> ServedModel {
+    /// - Parameter isLinked: the directory is opened by a link to it.
+    static func make(tokenizer: Bool = true, isLinked: Bool = false) throws -> ServedModel {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("ring-\(UUID().uuidString)/tiny")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory.deletingLastPathComponent()) }
@@ -30,7 +31,10 @@ enum TestModel {
             try write("tokenizer.json", tokenizerFile())
             try write("tokenizer_config.json", ["chat_template": template, "eos_token": "<end>"])
         }
-        return try ServedModel(directory: directory.path)
+        guard isLinked else { return try ServedModel(directory: directory.path) }
+        let link = directory.deletingLastPathComponent().appendingPathComponent("linked")
+        try FileManager.default.createSymbolicLink(at: link, withDestinationURL: directory)
+        return try ServedModel(directory: link.path)
     }
 
     /// One tensor of one element: the API reads weights for their fingerprint only.

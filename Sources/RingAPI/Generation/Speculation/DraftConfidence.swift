@@ -16,6 +16,9 @@ struct DraftConfidence: Equatable {
 
     private var tried = [Float](repeating: 0, count: matchLengths.count)
     private var right = [Float](repeating: 0, count: matchLengths.count)
+    /// Standard deviations that are taken off a frequency: guesses are seen to be right without being sent, so it costs
+    /// little to wait for a few more, and a row for a wrong one is lost.
+    private static let doubt: Float = 0.7
     /// What an observation still counts after the next.
     private let memory: Float
 
@@ -30,13 +33,15 @@ struct DraftConfidence: Equatable {
         right[index] = right[index] * memory + (isRight ? 1 : 0)
     }
 
-    /// The probability that a guess is right.
+    /// The probability that a guess is right, as far as it can be relied on.
     /// - Parameter common: observations of all sequences.
     func probability(matchLength: Int, common: DraftConfidence) -> Double {
         let index = Self.index(of: matchLength)
         let assumed = Self.assumed[index] * Self.assumedWeight
         let expected = (common.right[index] + assumed) / (common.tried[index] + Self.assumedWeight)
-        return Double((right[index] + Self.commonWeight * expected) / (tried[index] + Self.commonWeight))
+        let weight = tried[index] + Self.commonWeight
+        let mean = (right[index] + Self.commonWeight * expected) / weight
+        return Double(max(0, mean - Self.doubt * (mean * (1 - mean) / weight).squareRoot()))
     }
 
     private static func index(of matchLength: Int) -> Int {

@@ -10,13 +10,36 @@ struct Drafter {
     private var confidence = DraftConfidence(observations: observationsCounting)
     /// Where the next token is guessed to be a copy from.
     private var source: NGramIndex.Match?
+    /// What the client expects, until it is read.
+    private var prediction: [UInt32]
+    /// Where it stands in the text that was read.
+    private var predicted = 0..<0
+    /// Generated tokens that followed in the prediction where they were expected.
+    private(set) var predictedCount = 0
+
+    /// A prediction's beginning is trusted like a match of so many tokens.
+    private static let predictionMatchLength = 8
+
+    /// - Parameter prediction: what is expected to be generated; may be empty.
+    init(prediction: [UInt32] = []) {
+        self.prediction = prediction
+    }
 
     /// Tokens of the sequence that were read.
-    var readCount: Int { index.text.count }
+    var readCount: Int { index.text.count - predicted.count }
 
     /// Takes in tokens that nobody guessed.
     mutating func read(_ tokens: some Sequence<UInt32>) {
         source = index.append(contentsOf: tokens) ?? source
+    }
+
+    /// The prompt has been read: what is generated next is expected to begin as predicted. Later calls do nothing.
+    mutating func endPrompt() {
+        guard !prediction.isEmpty else { return }
+        predicted = index.text.count..<index.text.count + prediction.count
+        index.append(contentsOf: prediction)
+        source = NGramIndex.Match(position: predicted.lowerBound, length: Self.predictionMatchLength)
+        prediction = []
     }
 
     /// Takes in a token that was generated, and sees whether the guess for it was right.
@@ -26,11 +49,23 @@ struct Drafter {
             let isRight = index.text[source.position] == token
             confidence.note(matchLength: source.length, isRight: isRight)
             common.note(matchLength: source.length, isRight: isRight)
-            if isRight { following = .init(position: source.position + 1, length: source.length + 1) }
+            if isRight {
+                if predicted.contains(source.position) { predictedCount += 1 }
+                // What stands behind the prediction does not follow from it.
+                let next = source.position + 1
+                if next != predicted.upperBound { following = .init(position: next, length: source.length + 1) }
+            }
         }
-        let found = index.append(contentsOf: CollectionOfOne(token))
+        var found = index.append(contentsOf: CollectionOfOne(token))
+        if let match = found, !predicted.isEmpty, match.position == predicted.upperBound { found = nil }
         // What has been followed so far is left only for a longer match.
         source = if let following, following.length >= found?.length ?? 0 { following } else { found }
+    }
+
+    /// Most tokens that can be guessed now.
+    var guessesMax: Int {
+        guard let source else { return 0 }
+        return predicted.contains(source.position) ? predicted.upperBound - source.position : .max
     }
 
     /// Length of the match that guesses come from; 0 for none.

@@ -53,13 +53,13 @@ struct Speculation {
             var room = rowsMax - rows
             return sequences.map { drafter, countMax in
                 guard let drafter, drafter.matchLength >= Self.alwaysMatchLength else { return 0 }
-                let count = max(0, min(Self.alwaysCount, countMax, room))
+                let count = max(0, min(Self.alwaysCount, countMax, drafter.guessesMax, room))
                 room -= count
                 return count
             }
         case .auto:
             let runs = sequences.map { drafter, countMax in
-                DraftPlan.Run(countMax: drafter?.matchLength ?? 0 > 0 ? countMax : 0) { number in
+                DraftPlan.Run(countMax: min(countMax, drafter?.guessesMax ?? 0)) { number in
                     drafter?.probability(ofGuess: number, common: confidence) ?? 0
                 }
             }

@@ -13,16 +13,18 @@ struct ChatCompletionRoute: Sendable {
         try service.model.check(requested: chat.sampling.model)
         let identity = ResponseIdentity(prefix: "chatcmpl", model: service.model, fingerprint: fingerprint)
         let prompt = try service.tokens(of: chat)
+        let prediction = try service.tokens(ofPrediction: chat.prediction)
         let plan = try service.plan(
             prompts: [prompt], fields: chat.sampling, tokensMax: chat.tokensMax, topLogprobs: chat.topLogprobs,
-            requestID: identity.id)
+            prediction: prediction, requestID: identity.id)
         if chat.sampling.stream { return try stream(plan, chat, identity, context) }
         let answers = try await HangUp.cancelling(context.channel) { try await service.collect(plan) }
-        return try JSONBody.response(whole(answers, chat, identity, prompt: prompt))
+        return try JSONBody.response(whole(answers, chat, identity, prompt: prompt, prediction: prediction))
     }
 
     private func whole(
-        _ answers: [CollectedAnswer], _ chat: ChatCompletionRequest, _ identity: ResponseIdentity, prompt: [UInt32]
+        _ answers: [CollectedAnswer], _ chat: ChatCompletionRequest, _ identity: ResponseIdentity, prompt: [UInt32],
+        prediction: [UInt32]
     ) -> ChatCompletionResponse {
         let tokens = TokenText(tokenizer: service.model.tokenizer)
         return ChatCompletionResponse(
@@ -37,7 +39,12 @@ struct ChatCompletionRoute: Sendable {
             },
             usage: Usage(
                 promptTokens: prompt.count, completionTokens: answers.reduce(0) { $0 + $1.tokens.count },
-                cachedTokens: answers.first?.cachedTokens ?? 0),
+                cachedTokens: answers.first?.cachedTokens ?? 0,
+                prediction: chat.prediction.map { _ in
+                    Usage.Prediction(
+                        accepted: answers.reduce(0) { $0 + $1.predictedTokens },
+                        of: answers.count * prediction.count)
+                }),
             promptTokenIds: chat.sampling.returnTokenIDs ? prompt : nil)
     }
 
@@ -51,12 +58,14 @@ struct ChatCompletionRoute: Sendable {
         return EventStream.response(context) { [service] send in
             var completionTokens = 0
             var cachedTokens = 0
+            var predicted: [Int: Int] = [:]
             for answer in plan { try await send(writer.opening(answer)) }
             try await service.follow(plan, streams) { answer, event in
                 switch event {
                 case .token: completionTokens += 1
                 // The prompt is counted once, as its first answer read it.
                 case .prompt(_, let count): if answer.index == 0 { cachedTokens = count }
+                case .predicted(let count): predicted[answer.index] = count
                 case .end: break
                 }
                 if let chunk = writer.chunk(answer, event) { try await send(chunk) }
@@ -64,7 +73,12 @@ struct ChatCompletionRoute: Sendable {
             if chat.sampling.includeUsage {
                 let promptTokens = plan.first?.generation.prompt.count ?? 0
                 let usage = Usage(
-                    promptTokens: promptTokens, completionTokens: completionTokens, cachedTokens: cachedTokens)
+                    promptTokens: promptTokens, completionTokens: completionTokens, cachedTokens: cachedTokens,
+                    prediction: chat.prediction.map { _ in
+                        Usage.Prediction(
+                            accepted: predicted.values.reduce(0, +),
+                            of: plan.reduce(0) { $0 + $1.generation.prediction.count })
+                    })
                 try await send(writer.closing(usage))
             }
         }
@@ -86,7 +100,7 @@ private struct ChunkWriter: Sendable {
     /// `nil` when the event has nothing for the client yet.
     func chunk(_ answer: PlannedAnswer, _ event: TextEvent) -> ChatCompletionChunk? {
         switch event {
-        case .prompt: return nil
+        case .prompt, .predicted: return nil
         case .token(let token, let text):
             guard !text.isEmpty || chat.topLogprobs != nil || chat.sampling.returnTokenIDs else { return nil }
             var choice = choice(answer, .init(content: text))

@@ -105,6 +105,7 @@ struct CompletionWriter: Sendable {
         case .prompt(_, let cachedTokens):
             if isFirst(answer.index) { progress.cachedTokens += cachedTokens }
             return nil
+        case .predicted: return nil
         case .token(let token, let text):
             progress.completionTokens += 1
             guard !text.isEmpty || request.logprobs != nil || returnsTokenIDs else { return nil }

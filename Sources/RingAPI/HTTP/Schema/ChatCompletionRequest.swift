@@ -18,6 +18,8 @@ struct ChatCompletionRequest {
     /// Alternatives wanted for each token; `nil` for no log-probabilities.
     var topLogprobs: Int?
     var sampling: SamplingFields
+    /// What the client expects the answer to be, as when a file is to be edited.
+    var prediction: String?
 
     /// Most messages in one conversation.
     static let messagesMax = 4096
@@ -38,6 +40,7 @@ struct ChatCompletionRequest {
         }
         messages = try Self.readMessages(ordered["messages"])
         tools = ordered["tools"].flatMap { $0 == .none ? nil : $0 }
+        prediction = try Self.readPrediction(ordered["prediction"])
         templateArguments = [:]
         switch ordered["chat_template_kwargs"] {
         case nil, .some(.none): break
@@ -102,6 +105,25 @@ extension ChatCompletionRequest {
         default: throw APIError.invalid("\(path).content", "\(path).content must be a text or an array of text parts")
         }
         return .object(message)
+    }
+
+    private static func readPrediction(_ value: JinjaValue?) throws -> String? {
+        switch value {
+        case nil, .some(.none): return nil
+        case .object(let prediction):
+            guard case .string(let type) = prediction["type"], type == "content" else {
+                throw APIError.invalid("prediction.type", "prediction.type must be 'content'")
+            }
+            switch prediction["content"] {
+            case .string(let text): return text
+            case .array(let parts):
+                return try parts.enumerated().map { try readPart($1, path: "prediction.content[\($0)]") }.joined()
+            default:
+                throw APIError.invalid(
+                    "prediction.content", "prediction.content must be a text or an array of text parts")
+            }
+        default: throw APIError.invalid("prediction", "prediction must be an object with a type and a content")
+        }
     }
 
     private static func readPart(_ part: JinjaValue, path: String) throws -> String {

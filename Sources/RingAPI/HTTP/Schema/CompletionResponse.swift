@@ -35,16 +35,32 @@ struct Usage: Encodable, Equatable, Sendable {
     var completionTokens: Int
     var totalTokens: Int
     var promptTokensDetails: Details
+    /// Where the request predicted its answer.
+    var completionTokensDetails: Prediction?
 
     struct Details: Encodable, Equatable, Sendable {
         /// Tokens of the prompt that were not computed anew.
         var cachedTokens: Int
     }
 
-    init(promptTokens: Int, completionTokens: Int, cachedTokens: Int) {
+    /// What became of a prediction.
+    struct Prediction: Encodable, Equatable, Sendable {
+        /// Tokens of the answer that came as predicted.
+        var acceptedPredictionTokens: Int
+        /// Tokens of the prediction that were not said where they were expected.
+        var rejectedPredictionTokens: Int
+
+        init(accepted: Int, of predicted: Int) {
+            acceptedPredictionTokens = accepted
+            rejectedPredictionTokens = max(0, predicted - accepted)
+        }
+    }
+
+    init(promptTokens: Int, completionTokens: Int, cachedTokens: Int, prediction: Prediction? = nil) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
         totalTokens = promptTokens + completionTokens
         promptTokensDetails = Details(cachedTokens: cachedTokens)
+        completionTokensDetails = prediction
     }
 }
