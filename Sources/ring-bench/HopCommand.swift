@@ -7,7 +7,7 @@ struct HopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hop", abstract: "What a decode step costs beyond the layers' own time, for each length of ring.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Lengths of ring to measure.", valueName: "count"))
@@ -33,18 +33,19 @@ struct HopCommand: ParsableCommand {
     }
 
     func run() throws {
-        let card = try BenchModel.read(model)
+        let directory = try BenchModel.directory(of: model)
+        let card = try BenchModel.read(directory)
         print("a decode step of \(model), \(card.layerCount) layers, \(steps) steps each; medians in µs")
         print("shards  round trip  in layers  beyond  a hop  bare socket")
         var rows: [HopFigures] = []
         for count in shards where count <= card.layerCount {
-            let ring = try BenchRing(model: model, card: card, shardCount: count, threads: threads)
+            let ring = try BenchRing(model: directory, card: card, shardCount: count, threads: threads)
             defer { ring.stop() }
             try ring.begin()
             let times = try ring.decode(steps: steps, warmUp: Self.warmUpSteps)
             let socket = try BareSocket.oneWayMicroseconds(
                 bytes: times.payloadBytes, rounds: steps,
-                workBytes: min(try card.weightBytes(of: model) / count, Self.workBytesMax))
+                workBytes: min(try card.weightBytes(of: directory) / count, Self.workBytesMax))
             let row = HopFigures(shards: count, times: times, socketOneWay: socket)
             rows.append(row)
             print(row.line)

@@ -10,7 +10,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         commandName: "perplexity",
         abstract: "Perplexity of a fixed text: in float32, as served by default, and with an 8-bit key/value cache.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(
@@ -37,16 +37,17 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let card = try BenchModel.read(model)
+        let directory = try BenchModel.directory(of: model)
+        let card = try BenchModel.read(directory)
         guard shards <= card.layerCount else { throw ValidationError("--shards is more than the model's layers") }
-        let texts = try texts()
+        let texts = try texts(for: Tokenizer(modelDirectory: directory))
         let count = texts.reduce(0) { $0 + $1.told.count }
         print("\(text): \(texts.count) texts, \(count) tokens to tell; \(model) cut into \(shards)")
         print("mode".leftAligned(16) + "  perplexity   change  largest change of a token's log-probability")
         var base: [Float] = []
         var figures: [PerplexityFigures] = []
         for mode in Self.modes {
-            let logProbabilities = try await logProbabilities(of: texts, card: card, flags: mode.flags)
+            let logProbabilities = try await logProbabilities(of: texts, from: directory, card: card, flags: mode.flags)
             if base.isEmpty { base = logProbabilities }
             let row = PerplexityFigures(mode: mode.name, logProbabilities, base: base)
             figures.append(row)
@@ -55,8 +56,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         if let json { try PerplexityFigures.write(figures, to: json) }
     }
 
-    private func texts() throws -> [ToldText] {
-        let tokenizer = try Tokenizer(modelDirectory: model)
+    private func texts(for tokenizer: Tokenizer) throws -> [ToldText] {
         let lines = try Data(contentsOf: URL(filePath: text)).split(separator: UInt8(ascii: "\n"))
         let texts = try lines.map { line in
             var text = ToldText()
@@ -72,9 +72,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
 
     private func logProbabilities(
-        of texts: [ToldText], card: BenchModel, flags: [String]
+        of texts: [ToldText], from directory: String, card: BenchModel, flags: [String]
     ) async throws -> [Float] {
-        let ring = try ServedRing(model: model, cut: card.cut(into: shards), threads: threads, flags: flags)
+        let ring = try ServedRing(model: directory, cut: card.cut(into: shards), threads: threads, flags: flags)
         defer { ring.stop() }
         try await ring.whenReady()
         var all: [Float] = []

@@ -12,7 +12,7 @@ struct PrefixCommand: AsyncParsableCommand {
             the rounds. The second turn's prompt is the first's, its answer, and new tokens.
             """)
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Tokens of the first turn's prompt.", valueName: "count"))
@@ -45,11 +45,12 @@ struct PrefixCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let cut = try BenchModel.read(model).cut(into: shards)
+        let directory = try BenchModel.directory(of: model)
+        let cut = try BenchModel.read(directory).cut(into: shards)
         var limits = SchedulerLimits()
-        let with = try ServedRing(model: model, cut: cut, threads: threads, limits: limits)
+        let with = try ServedRing(model: directory, cut: cut, threads: threads, limits: limits)
         limits.prefixesMax = 0
-        let rings = [try ServedRing(model: model, cut: cut, threads: threads, limits: limits), with]
+        let rings = [try ServedRing(model: directory, cut: cut, threads: threads, limits: limits), with]
         defer { for ring in rings { ring.stop() } }
         for ring in rings {
             try await ring.whenReady()

@@ -16,7 +16,7 @@ struct RingCommand: AsyncParsableCommand {
 
     enum Part: String, ExpressibleByArgument, CaseIterable { case decode, prefill, streams }
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: "bytes or layers.")
@@ -57,7 +57,8 @@ struct RingCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let card = try BenchModel.read(model)
+        let directory = try BenchModel.directory(of: model)
+        let card = try BenchModel.read(directory)
         let halves = cut == .layers ? card.cut(into: 2) : card.cutByBytes()
         var limits = SchedulerLimits()
         limits.rowsPerStepMax = rowsPerStep
@@ -65,9 +66,9 @@ struct RingCommand: AsyncParsableCommand {
         limits.prefixesMax = 0
         // Random weights fall into loops, which drafts would make cheap.
         limits.speculation = .off
-        let one = try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
+        let one = try ServedRing(model: directory, cut: card.cut(into: 1), threads: threads, limits: limits)
         limits.stepsInFlight = stepsInFlight
-        let rings = [one, try ServedRing(model: model, cut: halves, threads: threads, limits: limits)]
+        let rings = [one, try ServedRing(model: directory, cut: halves, threads: threads, limits: limits)]
         defer { for ring in rings { ring.stop() } }
         for ring in rings {
             try await ring.whenReady()
