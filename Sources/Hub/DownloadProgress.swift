@@ -23,7 +23,7 @@ final class DownloadProgress: Sendable {
     private static let terminalPause: Duration = .milliseconds(200)
     private static let logPause: Duration = .seconds(10)
     /// Configurations and headers come without a word.
-    private static let silentBytes: UInt64 = 16 << 20
+    private static let silentBytes: UInt64 = 4 << 20
 
     init(_ logger: Logger) {
         self.logger = logger
@@ -34,6 +34,7 @@ final class DownloadProgress: Sendable {
         state.withLock { state in
             state = State()
             state.total = bytes
+            if isOnTerminal, bytes > Self.silentBytes { write(&state) }
         }
     }
 
@@ -58,12 +59,16 @@ final class DownloadProgress: Sendable {
         if isNew { logger.info("\(text)") }
     }
 
-    func end() {
+    /// - Parameter isWhole: whether everything arrived.
+    func end(isWhole: Bool) {
         state.withLock { state in
-            guard state.isLineOpen else { return }
-            write(&state)
-            _ = Glibc.write(STDERR_FILENO, "\n", 1)
-            state.isLineOpen = false
+            if state.isLineOpen {
+                write(&state)
+                _ = Glibc.write(STDERR_FILENO, "\n", 1)
+                state.isLineOpen = false
+            } else if isWhole, state.total > Self.silentBytes {
+                logger.info("downloaded \(text(state))")
+            }
         }
     }
 

@@ -40,21 +40,17 @@ struct HubClient: Sendable {
     /// Asks once, and follows redirects. The token goes to the endpoint's own host and nowhere else.
     /// - Parameters:
     ///   - fields: header lines.
-    ///   - hubFields: more of them, for the endpoint's own host.
     ///   - receive: takes the contents of a success as they arrive; `false` when no more are wanted.
     /// - Throws: for every answer other than success, among others.
     func get(
-        _ address: WebAddress, fields: [String] = [], hubFields: [String] = [], on connection: HTTPConnection,
+        _ address: WebAddress, fields: [String] = [], on connection: HTTPConnection,
         receive: (Answer, UnsafeRawBufferPointer) throws(HTTPFailure) -> Bool
     ) throws(HTTPFailure) -> Answer {
         var here = address
         var hubHead: HTTPHead?
         for _ in 0...Self.redirectsMax {
             var fields = fields
-            if settings.trusts(here) {
-                fields += hubFields
-                if let token = settings.token { fields.append("Authorization: Bearer \(token)") }
-            }
+            if let token = settings.token, settings.trusts(here) { fields.append("Authorization: Bearer \(token)") }
             let (before, place) = (hubHead, here)
             let head = try connection.get(here.description, fields: fields) { (head, bytes) throws(HTTPFailure) in
                 // What a refusal says in its contents is for people with a browser.
@@ -71,7 +67,8 @@ struct HubClient: Sendable {
             }
             guard next.isEncrypted || !here.isEncrypted else {
                 throw .hopeless(
-                    HubError(.contradiction, "\(here.host) redirects to \(next.host) without encryption, so this stops"))
+                    HubError(.contradiction, "\(here.host) redirects to \(next.host) without encryption, so this stops")
+                )
             }
             here = next
         }
@@ -128,7 +125,8 @@ struct HubClient: Sendable {
                     : "\(id.repository) is gated, and the account of the token in \(settings.tokenPlace) has no access: "
                         + "accept its terms at \(page), or \(token)")
         case (_, "RevisionNotFound"):
-            return HubError(.absent, "\(id.repository) has no revision '\(id.revision)'; \(page)/tree/main shows those it has")
+            return HubError(
+                .absent, "\(id.repository) has no revision '\(id.revision)'; \(page)/tree/main shows those it has")
         case (_, "EntryNotFound"):
             return HubError(.absent, "\(id.repository) has lost a file while it was downloaded; start again")
         case (401, _) where settings.token != nil && code != "RepoNotFound":
@@ -228,7 +226,8 @@ extension String {
             let scalar = Unicode.Scalar(byte)
             let isPlain =
                 byte < 0x80
-                && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte) || "-._~\(kept)".unicodeScalars.contains(scalar))
+                && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte)
+                    || "-._~\(kept)".unicodeScalars.contains(scalar))
             if isPlain {
                 result.unicodeScalars.append(scalar)
             } else {

@@ -26,6 +26,7 @@ final class HubDownload: Sendable {
     let cache: HubCache
     let commit: String
     let progress: DownloadProgress
+    private let keepsParts: Bool
     private let jobs: [FileJob]
     private let state: Mutex<State>
     private let hasFailed: Flag
@@ -59,9 +60,12 @@ final class HubDownload: Sendable {
         var failure: HubError?
     }
 
+    /// - Parameter keepsParts: whether parts of files are read while more are fetched; else nothing is left of them
+    ///   once there is the whole.
     /// - Throws: when a file cannot be begun, or there is no room.
     init(
-        _ wanted: [WantedRanges], of commit: String, _ client: HubClient, _ cache: HubCache, progress: DownloadProgress
+        _ wanted: [WantedRanges], of commit: String, _ client: HubClient, _ cache: HubCache, keepsParts: Bool,
+        progress: DownloadProgress
     ) throws(HubError) {
         try cache.prepare()
         var jobs: [FileJob] = []
@@ -87,6 +91,7 @@ final class HubDownload: Sendable {
             isInterrupted: { [isInterrupted = client.isInterrupted] in hasFailed.isUp || isInterrupted() })
         self.cache = cache
         self.commit = commit
+        self.keepsParts = keepsParts
         self.progress = progress
         self.jobs = jobs
         // Taken from the end.
@@ -110,8 +115,9 @@ final class HubDownload: Sendable {
             }
         }
         for thread in threads { thread.join() }
-        progress.end()
-        if let failure = state.withLock({ $0.failure }) { throw failure }
+        let failure = state.withLock { $0.failure }
+        progress.end(isWhole: failure == nil)
+        if let failure { throw failure }
     }
 
     private static func checkRoom(for bytes: UInt64, in directory: String) throws(HubError) {
@@ -171,6 +177,8 @@ final class HubDownload: Sendable {
     private func take(_ piece: Piece, on connection: HTTPConnection) throws(HubError) -> Bool {
         let job = piece.job
         guard !job.isStreamed || job.isStreamed(by: connection) else { return false }
+        // Another process may have come to the end of the file.
+        guard !job.hasBlob else { return true }
         guard job.partial.claim(piece.range) else { return false }
         defer { job.partial.giveUp(piece.range) }
         var missing = RangeSet(piece.range)
@@ -187,68 +195,16 @@ final class HubDownload: Sendable {
 
     /// Makes a whole file of one that is complete.
     private func finish(_ job: FileJob) throws(HubError) {
-        guard job.partial.isWhole else { return }
-        let blob = cache.blob(job.file.digest)
-        if SmallFile.size(blob) != job.file.size {
+        if !job.hasBlob {
+            guard job.partial.isWhole else { return }
             let isDone = try job.partial.promote(
-                to: blob, digest: job.file.digest, name: job.file.name, isInterrupted: client.isInterrupted)
+                to: job.blob, digest: job.file.digest, name: job.file.name, isInterrupted: client.isInterrupted)
             guard isDone else { throw HubError(.interrupted, "stopped") }
         }
         try cache.link(job.file, at: commit)
+        guard !keepsParts else { return }
+        PartialFile.removeLeftovers(in: cache.parts, digest: job.file.digest, after: 0)
     }
-}
-
-/// A file that is being fetched.
-final class FileJob: Sendable {
-    let file: HubFile
-    let partial: PartialFile
-    private let shared = Mutex(Shared())
-
-    private struct Shared {
-        var piecesLeft = 0
-        /// Where the hub redirected to, which is asked directly from then on.
-        var location: WebAddress?
-        /// The connection that reads the whole file because the server gives no ranges.
-        var stream: ObjectIdentifier?
-    }
-
-    init(_ file: HubFile, in cache: HubCache) throws(HubError) {
-        self.file = file
-        partial = try PartialFile(in: cache.parts, digest: file.digest, size: file.size)
-    }
-
-    func begin(pieces: Int) { shared.withLock { $0.piecesLeft = pieces } }
-
-    var piecesLeft: Int { shared.withLock { $0.piecesLeft } }
-
-    /// - Returns: whether that was the last.
-    func endPiece() -> Bool {
-        shared.withLock {
-            $0.piecesLeft -= 1
-            return $0.piecesLeft == 0
-        }
-    }
-
-    var location: WebAddress? {
-        get { shared.withLock { $0.location } }
-        set { shared.withLock { $0.location = newValue } }
-    }
-
-    var isStreamed: Bool { shared.withLock { $0.stream != nil } }
-
-    func isStreamed(by connection: HTTPConnection) -> Bool {
-        shared.withLock { $0.stream == ObjectIdentifier(connection) }
-    }
-
-    /// Whether this connection is the one to read the whole file.
-    func beginStream(by connection: HTTPConnection) -> Bool {
-        shared.withLock { shared in
-            shared.stream = shared.stream ?? ObjectIdentifier(connection)
-            return shared.stream == ObjectIdentifier(connection)
-        }
-    }
-
-    func endStream() { shared.withLock { $0.stream = nil } }
 }
 
 extension Range<UInt64> {

@@ -36,7 +36,9 @@ public struct HubID: Hashable, Sendable, CustomStringConvertible {
 
     private static func isRevision(_ text: String) -> Bool {
         1...revisionBytesMax ~= text.utf8.count && text.utf8.allSatisfy { isWordByte($0) || $0 == UInt8(ascii: "/") }
-            && text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") }
+            && text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
+                !$0.isEmpty && !$0.hasPrefix(".")
+            }
             && !text.contains("..")
     }
 

@@ -36,7 +36,8 @@ struct HubListing: Sendable {
             HubCache.isCommit(revision.sha)
         else {
             throw HubError(
-                .contradiction, "\(client.settings.endpoint) names no commit of \(client.id); is it a Hugging Face hub?")
+                .contradiction, "\(client.settings.endpoint) names no commit of \(client.id); is it a Hugging Face hub?"
+            )
         }
         return revision.sha
     }
@@ -88,7 +89,8 @@ struct HubListing: Sendable {
             }
         }
         guard let files = Self.files(records) else {
-            throw HubError(.contradiction, "\(client.settings.endpoint) lists a file with an impossible name or checksum")
+            throw HubError(
+                .contradiction, "\(client.settings.endpoint) lists a file with an impossible name or checksum")
         }
         self.files = files
         self.records = records
@@ -97,7 +99,9 @@ struct HubListing: Sendable {
     /// The address in `<…>; rel="next"`.
     static func nextLink(_ field: String) -> String? {
         for link in field.split(separator: ",") where link.contains("rel=\"next\"") {
-            guard let begin = link.firstIndex(of: "<"), let end = link.firstIndex(of: ">"), begin < end else { continue }
+            guard let begin = link.firstIndex(of: "<"), let end = link.firstIndex(of: ">"), begin < end else {
+                continue
+            }
             return String(link[link.index(after: begin)..<end])
         }
         return nil

@@ -27,6 +27,8 @@ public final class HubModel: ModelSource {
     ]
     /// The first bytes of a file of weights, with most headers in them.
     private static let headGuessBytes: UInt64 = 64 << 10
+    /// Processes that began before a file was whole have opened its parts long since.
+    private static let leftoverSeconds = 3600
     /// Bytes that say how long the header is.
     private static let headerLengthBytes: UInt64 = 8
 
@@ -72,7 +74,7 @@ public final class HubModel: ModelSource {
                 if client.settings.isOffline { return known }
                 do {
                     _ = try connect()
-                } catch where error.kind == .unreachable {
+                } catch  where error.kind == .unreachable {
                     logger.warning("\(error); going on with what the cache has of \(id)")
                     return known
                 }
@@ -83,7 +85,7 @@ public final class HubModel: ModelSource {
             throw HubError(.absent, "\(id) has no \(name), so it is not a model that can be served here")
         }
         let wanted = names.compactMap { files[$0] }.filter { cache.path(of: $0.name, at: commit) == nil }
-        try fetch(wanted.map { WantedRanges(whole: $0) }, of: commit)
+        try fetch(wanted.map { WantedRanges(whole: $0) }, of: commit, keepsParts: false)
         return commit
     }
 
@@ -98,7 +100,8 @@ public final class HubModel: ModelSource {
         }
         let listing: HubListing
         (commit, listing) = try listed(unlessOffline: "weights")
-        commit = try fetchText([ModelFiles.configurationName, ModelFiles.indexName], required: [ModelFiles.configurationName])
+        commit = try fetchText(
+            [ModelFiles.configurationName, ModelFiles.indexName], required: [ModelFiles.configurationName])
         let names = try ModelFiles.weightNames(
             in: listing.names, indexPath: cache.path(of: ModelFiles.indexName, at: commit), place: id.description)
         let files = names.compactMap { listing[$0] }
@@ -108,7 +111,7 @@ public final class HubModel: ModelSource {
         let needed = try tensors(checkpoint) + checkpoint.fingerprintSamples
         try fetch(Self.wanted(needed, of: checkpoint, files), of: commit)
         for file in files where cache.path(of: file.name, at: commit) != nil {
-            PartialFile.removeLeftovers(in: cache.parts, digest: file.digest)
+            PartialFile.removeLeftovers(in: cache.parts, digest: file.digest, after: Self.leftoverSeconds)
         }
         let complete = try Checkpoint(modelFiles(files, at: commit))
         try complete.checkPresent(needed)
@@ -122,9 +125,11 @@ public final class HubModel: ModelSource {
         guard listing?[ModelFiles.indexName] == nil || here.contains(ModelFiles.indexName) else { return nil }
         let index = cache.path(of: ModelFiles.indexName, at: commit)
         // Without a listing, one file may be all there is or the first of many that are not here yet.
-        let isCertain = listing != nil || index != nil || here.contains("model.safetensors") || client.settings.isOffline
-        guard isCertain, let names = try? ModelFiles.weightNames(
-            in: listing?.names ?? here, indexPath: index, place: id.description),
+        let isCertain =
+            listing != nil || index != nil || here.contains("model.safetensors") || client.settings.isOffline
+        guard isCertain,
+            let names = try? ModelFiles.weightNames(
+                in: listing?.names ?? here, indexPath: index, place: id.description),
             names.allSatisfy({ cache.path(of: $0, at: commit) != nil })
         else { return nil }
         for name in names {
@@ -233,7 +238,9 @@ public final class HubModel: ModelSource {
     }
 
     /// Downloads what is not here.
-    private func fetch(_ wanted: [WantedRanges], of commit: String) throws(HubError) {
+    private func fetch(
+        _ wanted: [WantedRanges], of commit: String, keepsParts: Bool = true
+    ) throws(HubError) {
         var missing: [WantedRanges] = []
         var bytes: UInt64 = 0
         for want in wanted where cache.path(of: want.file.name, at: commit) == nil {
@@ -259,9 +266,10 @@ public final class HubModel: ModelSource {
                     + "downloads; unset it, or fill the cache on this machine first")
         }
         logger.info(
-            "downloading \(sizeText(bytes)) in \(missing.count) files of \(id) at \(commit.prefix(8)) to \(cache.folder)")
+            "downloading \(sizeText(bytes)) in \(missing.count) files of \(id) at \(commit.prefix(8)) to \(cache.folder)"
+        )
         do {
-            try HubDownload(missing, of: commit, client, cache, progress: progress).run()
+            try HubDownload(missing, of: commit, client, cache, keepsParts: keepsParts, progress: progress).run()
         } catch {
             if error.kind == .interrupted {
                 logger.notice("stopped; what has arrived of \(id) is kept, and the same command goes on from there")

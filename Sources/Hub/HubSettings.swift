@@ -63,7 +63,9 @@ public struct HubSettings: Sendable {
         tokenPlace = value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") != nil ? "HF_TOKEN" : tokenFile
         let token =
             value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-            ?? (try? SmallFile.read(tokenFile, bytesMax: Self.tokenBytesMax)).map { String(decoding: $0, as: UTF8.self) }
+            ?? (try? SmallFile.read(tokenFile, bytesMax: Self.tokenBytesMax)).map {
+                String(decoding: $0, as: UTF8.self)
+            }
         let bare = token?.filter { !$0.isWhitespace } ?? ""
         guard bare.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
             throw HubError(.setting, "the token in \(tokenPlace) has characters that no token has")

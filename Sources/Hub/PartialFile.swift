@@ -145,18 +145,17 @@ final class PartialFile: Sendable {
         }
     }
 
-    /// Removes what is left of parts once the blob has been there for a while.
-    static func removeLeftovers(in directory: String, digest: String) {
-        // Processes that began before the blob was there have opened their files long since.
-        let secondsMin: time_t = 3600
+    /// Removes what is left of parts once there is a blob.
+    /// - Parameter secondsMin: how long it must have been there: other processes may be about to read the parts.
+    static func removeLeftovers(in directory: String, digest: String, after secondsMin: Int) {
         let places = Places(directory, digest)
         var status = stat()
-        guard stat(places.record, &status) == 0, time(nil) - status.st_mtim.tv_sec > secondsMin else { return }
+        guard stat(places.record, &status) == 0, time(nil) - status.st_mtim.tv_sec >= secondsMin else { return }
         try? locked(places) { () throws(HubError) in
             unlink(places.record)
             unlink(places.data)
+            unlink(places.lock)
         }
-        unlink(places.lock)
     }
 
     /// - Throws: when another process found the file damaged and began a new one.

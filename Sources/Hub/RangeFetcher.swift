@@ -31,7 +31,13 @@ struct RangeFetcher {
             if arrival.isTurnedAway { return false }
             if arrival.next > arrival.begin {
                 // A stream's range may have been there before: adding it again changes nothing.
-                try job.partial.add(RangeSet(arrival.begin..<arrival.next))
+                do {
+                    try job.partial.add(RangeSet(arrival.begin..<arrival.next))
+                } catch {
+                    // Where claims are not known, another process may have come to the end of the file meanwhile.
+                    guard error.kind == .damaged, job.hasBlob else { throw error }
+                    return true
+                }
                 if arrival.next - arrival.begin >= Self.sustainingBytes { patience.restore() }
             }
             if arrival.begin <= next { next = max(next, arrival.next) }
@@ -64,14 +70,14 @@ struct RangeFetcher {
         defer { arrival = received }
         do throws(HTTPFailure) {
             let address = if let known { known } else { try fileAddress() }
-            let answer = try client.get(
-                address, fields: ["Range: bytes=\(range.lowerBound)-\(range.upperBound - 1)", "Accept-Encoding: identity"],
-                // The hub tags contents with their checksum. Storage behind it may have tags of its own.
-                hubFields: ["If-Range: \"\(job.file.digest)\""], on: connection
+            _ = try client.get(
+                address,
+                fields: ["Range: bytes=\(range.lowerBound)-\(range.upperBound - 1)", "Accept-Encoding: identity"],
+                on: connection
             ) { (answer, bytes) throws(HTTPFailure) in
                 if !isChecked {
                     isChecked = true
-                    try check(answer.hubHead)
+                    try check(answer)
                     if try isWholeFile(answer.head, range) {
                         guard job.beginStream(by: connection) else {
                             received.isTurnedAway = true
@@ -81,6 +87,7 @@ struct RangeFetcher {
                         received.begin = 0
                         received.next = 0
                     }
+                    if known == nil, answer.address != address { job.location = answer.address }
                 }
                 let end = received.isStream ? job.file.size : range.upperBound
                 guard UInt64(bytes.count) <= end - received.next else {
@@ -90,9 +97,6 @@ struct RangeFetcher {
                 received.next += UInt64(bytes.count)
                 progress.add(UInt64(bytes.count))
                 return true
-            }
-            if known == nil, answer.address != address, received.next > received.begin {
-                job.location = answer.address
             }
             return nil
         } catch {
@@ -137,13 +141,17 @@ struct RangeFetcher {
         return true
     }
 
-    /// The hub's own answer must be about the file that its listing named.
-    private func check(_ head: HTTPHead) throws(HTTPFailure) {
+    /// What is sent must be of the file that the listing named, after a break as before it.
+    private func check(_ answer: HubClient.Answer) throws(HTTPFailure) {
+        let head = answer.hubHead
         if let named = head["x-repo-commit"], named != commit {
             throw .hopeless(contradiction("commit \(named.printable) in place of \(commit)"))
         }
-        if let tag = head.tag("x-linked-etag"), Digest(tag) != nil, tag != job.file.digest {
-            throw .hopeless(contradiction("the checksum \(tag) in place of \(job.file.digest)"))
+        // The hub tags contents with their checksum. Storage behind it may have tags of its own.
+        let digest = job.file.digest
+        for tag in [head.tag("x-linked-etag"), answer.head.tag("etag")] {
+            guard let tag, tag.utf8.count == digest.utf8.count, Digest(tag) != nil, tag != digest else { continue }
+            throw .hopeless(contradiction("the checksum \(tag) in place of \(digest)"))
         }
         if let size = head["x-linked-size"].flatMap(UInt64.init), size != job.file.size {
             throw .hopeless(contradiction("\(size) bytes in place of \(job.file.size)"))

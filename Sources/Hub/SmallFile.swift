@@ -20,7 +20,8 @@ enum SmallFile {
             }
             bytes += buffer[..<count]
             guard bytes.count <= bytesMax else {
-                throw HubError(.disk, "\(path.printable) has more than \(bytesMax) bytes, so it is not what it should be")
+                throw HubError(
+                    .disk, "\(path.printable) has more than \(bytesMax) bytes, so it is not what it should be")
             }
         }
     }
@@ -77,7 +78,9 @@ enum SmallFile {
     static func link(_ path: String, to target: String) throws(HubError) {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path, &buffer, buffer.count)
-        if count == target.utf8.count, buffer.prefix(count).map({ UInt8(bitPattern: $0) }) == Array(target.utf8) { return }
+        if count == target.utf8.count, buffer.prefix(count).map({ UInt8(bitPattern: $0) }) == Array(target.utf8) {
+            return
+        }
         let temporary = temporaryName(beside: path)
         guard symlink(target, temporary) == 0 else { throw diskError(path, "cannot be made") }
         guard rename(temporary, path) == 0 else {

@@ -19,8 +19,17 @@ public enum Interruption {
         defer {
             for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) }
             let noted = signal.load(ordering: .relaxed)
-            if noted != 0 { raise(noted) }
+            if noted != 0 { endBy(noted) }
         }
         return try body()
+    }
+
+    /// Worker threads of the runtime block signals, so the one that is to end the program is let through first.
+    private static func endBy(_ number: Int32) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, number)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        raise(number)
     }
 }

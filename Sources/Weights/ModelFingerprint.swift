@@ -27,9 +27,9 @@ extension Checkpoint {
     private static let volatileMembers: Set<String> = ["transformers_version", "_name_or_path", "_commit_hash"]
     /// Data of a tensor that enters the fingerprint: 512 weights in bf16 tell any two trainings apart.
     private static let sampleBytes = 1024
-    /// Tensors whose data enters it. A training that changes but two of the seven matrices of each layer escapes all of
-    /// them once in three thousand times; and a machine that has none of the weights needs no more requests than this.
-    private static let samplesMax = 24
+    /// Tensors whose data enters it. A training that changes but the last four of thirty-two layers escapes all of them
+    /// once in five thousand times; and a machine that has none of the weights needs no more requests than this.
+    private static let samplesMax = 64
 
     /// The beginnings of tensors whose data enters the fingerprint, in a fixed order: of tensors with a sample's bytes
     /// or more (of all, where none is as large), those whose names hash least, so that they are spread over the model

@@ -7,7 +7,9 @@ struct HopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hop", abstract: "What a decode step costs beyond the layers' own time, for each length of ring.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Lengths of ring to measure.", valueName: "count"))

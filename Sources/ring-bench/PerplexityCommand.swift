@@ -10,7 +10,9 @@ struct PerplexityCommand: AsyncParsableCommand {
         commandName: "perplexity",
         abstract: "Perplexity of a fixed text: in float32, as served by default, and with an 8-bit key/value cache.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(

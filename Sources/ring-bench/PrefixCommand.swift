@@ -12,7 +12,9 @@ struct PrefixCommand: AsyncParsableCommand {
             the rounds. The second turn's prompt is the first's, its answer, and new tokens.
             """)
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Tokens of the first turn's prompt.", valueName: "count"))

@@ -16,7 +16,9 @@ struct RingCommand: AsyncParsableCommand {
 
     enum Part: String, ExpressibleByArgument, CaseIterable { case decode, prefill, streams }
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: "bytes or layers.")

@@ -6,7 +6,9 @@ struct StepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "step", abstract: "What a step takes on one shard, for each number of rows.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Numbers of rows.", valueName: "count"))
