@@ -102,8 +102,9 @@ let package = Package(
         .executableTarget(
             name: "ring-bench",
             dependencies: [
-                "CBench", "COpenBLAS", "RingAPI", "Cluster", "Hub", "RingTransport", "Text", "Weights", "Wire",
-                "Observability", arguments, logging,
+                "CBench", "COpenBLAS", "RingAPI", "Cluster", "Hub", "RingTransport", "Text", "Models", "Tensors",
+                "Weights",
+                "Wire", "Observability", arguments, logging,
             ],
             swiftSettings: swiftSettings),
 

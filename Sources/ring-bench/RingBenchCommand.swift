@@ -10,5 +10,6 @@ struct RingBenchCommand: AsyncParsableCommand {
         subcommands: [
             AllCommand.self, BandwidthCommand.self, DecodeCommand.self, PrefillCommand.self, RingCommand.self,
             HopCommand.self, StepCommand.self, TokenizerCommand.self, PrefixCommand.self, PerplexityCommand.self,
+            LogitsCommand.self,
         ])
 }

@@ -10,6 +10,13 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
     /// Bound of the standard mode's error, as a fraction of the logits' standard deviation.
     let standardErrorMax: Float
 
+    /// Bound of what a text gains in perplexity by the standard mode's rounding, as a fraction.
+    var perplexityGainMax: Double {
+        let isQuantized = name.contains("bit") || name.contains("affine") || name.contains("mixed")
+        guard isQuantized else { return 0.0003 }
+        return name.contains("moe") ? 0.008 : 0.004
+    }
+
     var testDescription: String { name }
 
     /// Those of this checkout, made by Fixtures/make_tiny_qwen3.py and Fixtures/make_tiny_families.py.
