@@ -11,7 +11,8 @@ BENCH_VENV ?= .bench/venv
 BUILD := .build/release
 
 # Debian packages: libraries with their headers, and what the demo and the tests call.
-PACKAGES := libprotobuf-c-dev libavahi-client-dev libopenblas-dev libpcre2-dev libxxhash-dev pkg-config curl jq xz-utils
+PACKAGES := libprotobuf-c-dev libavahi-client-dev libopenblas-dev libpcre2-dev libxxhash-dev libcurl4-openssl-dev libssl-dev \
+	pkg-config curl jq xz-utils
 TEST_PACKAGES := python3-venv valgrind avahi-daemon dbus iproute2
 BENCH_PACKAGES := g++ make
 

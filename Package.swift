@@ -47,6 +47,8 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLinux"),
         // Its pkg-config file asks for a define that SwiftPM warns about; the module map links what is needed.
         .systemLibrary(name: "CAvahi", providers: [.apt(["libavahi-client-dev"])]),
@@ -73,6 +75,7 @@ let package = Package(
         // Domain
         module("Text", ["CPCRE2"]),
         module("Cluster", ["Wire"]),
+        module("Hub", ["CCrypto", "CCurl", "CLinux", "Weights", logging]),
         module("Models", ["Tensors", "Weights"]),
 
         // Services
@@ -90,16 +93,17 @@ let package = Package(
         // Programs
         .executableTarget(
             name: "ring-api",
-            dependencies: ["RingAPI", "RingTransport", "Weights", "Wire", "Observability", arguments, logging],
+            dependencies: ["RingAPI", "RingTransport", "Hub", "Weights", "Wire", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-shard",
-            dependencies: ["RingShard", "RingTransport", "Tensors", "Observability", arguments, logging],
+            dependencies: ["RingShard", "RingTransport", "Hub", "Tensors", "Observability", arguments, logging],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "ring-bench",
             dependencies: [
-                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Text", "Models", "Tensors", "Weights",
+                "CBench", "COpenBLAS", "RingAPI", "Cluster", "Hub", "RingTransport", "Text", "Models", "Tensors",
+                "Weights",
                 "Wire", "Observability", arguments, logging,
             ],
             swiftSettings: swiftSettings),
@@ -115,6 +119,7 @@ let package = Package(
         tests("Models", ["Tensors", "Weights"], fixtures: true),
         tests("RingShard", ["Wire", "Models", "Tensors", "Weights", "Sampling"]),
         tests("Cluster", ["Wire"]),
+        tests("Hub", ["Weights", logging]),
         .testTarget(
             name: "RingBenchTests", dependencies: ["ring-bench", "RingAPI"], swiftSettings: swiftSettings),
         tests("RingAPI", ["Wire", "RingTransport", "Discovery", "Cluster", "Text", logging, lifecycle]),

@@ -30,7 +30,7 @@ done < <(git grep -nE 'try!|fatalError\(|TODO|FIXME|XXX' -- 'Sources/*.swift' 'S
 while IFS= read -r match; do
     complain "$match (FoundationEssentials at most on the shard's side)"
 done < <(git grep -nE '^(public |internal |private |@preconcurrency )*import Foundation$' -- \
-    Sources/{Wire,RingTransport,Weights,Tensors,Models,Sampling,RingShard,ring-shard} || true)
+    Sources/{Wire,RingTransport,Weights,Hub,Tensors,Models,Sampling,RingShard,ring-shard} || true)
 
 while IFS= read -r -d '' script; do
     bash -n "$script" || failed=1

@@ -8,7 +8,7 @@ public struct ShardConfiguration: Sendable {
     public var name: String
     /// Announced over mDNS; APIs use shards of one cluster together.
     public var cluster: String
-    /// A model directory.
+    /// What `-m` was given: a model directory, unless ``ShardModel`` is made from another source.
     public var modelDirectory: String
     /// Layers to hold; `nil` for every one.
     public var layers: LayerList?

@@ -21,28 +21,21 @@ public final class ShardModel: Sendable {
 
     /// Opens a model directory and checks that every part asked for can be built; reads headers only.
     /// - Throws: ``ShardSetupError``, ``Weights/CheckpointError`` or ``Models/ConfigError``, each one sentence.
-    public init(_ configuration: ShardConfiguration) throws {
-        let checkpoint = try Checkpoint(directory: configuration.modelDirectory)
-        let model = try ModelRegistry.model(for: ModelConfig(json: checkpoint.configurationJSON))
-        let layerCount = model.shape.layerCount
-        let layers = configuration.layers ?? LayerList(all: layerCount)
-        guard let last = layers.layers.last else {
-            throw ShardSetupError("the layer list is empty; name at least one layer or leave -l out for all")
-        }
-        guard last < layerCount else {
-            throw ShardSetupError(
-                "layer \(last) does not exist: the model has \(layerCount) layers, 0 to \(layerCount - 1)")
-        }
-        if let window = configuration.windowLayers, window < 1 {
-            throw ShardSetupError("--prefetch-window is \(window), but at least one layer must be in memory")
-        }
-        holdsFirst = layers.layers.first == 0
-        holdsLast = last == layerCount - 1
-        try model.check(checkpoint, layers: layers.layers, embedding: holdsFirst, head: holdsLast)
+    public convenience init(_ configuration: ShardConfiguration) throws {
+        try self.init(configuration, from: ModelDirectorySource(configuration.modelDirectory))
+    }
 
-        var plans: [Int: LayerPlan] = [:]
-        for layer in layers.layers { plans[layer] = model.layerPlan(layer, of: checkpoint) }
-        let ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
+    /// Opens a model and checks that every part asked for can be built. The source fetches what these parts need once
+    /// that is known to be so.
+    /// - Throws: ``ShardSetupError``, ``Weights/CheckpointError`` or ``Models/ConfigError``, or what the source throws,
+    ///   each one sentence.
+    public init(_ configuration: ShardConfiguration, from source: any ModelSource) throws {
+        let checkpoint = try source.checkpoint { try ShardPart(configuration, of: $0).tensors }
+        let part = try ShardPart(configuration, of: checkpoint)
+        let (model, layers, plans, ends) = (part.model, part.layers, part.plans, part.ends)
+        try checkpoint.checkPresent(part.tensors)
+        holdsFirst = part.holdsFirst
+        holdsLast = part.holdsLast
         let demands = MemoryDemands(
             model, layers: layers, plans, ends: holdsFirst || holdsLast ? ends : nil, configuration)
         memory = try configuration.memoryBytesMax.map { limit in
@@ -91,5 +84,46 @@ public final class ShardModel: Sendable {
         try store.start(progress: progress)
         guard let weights else { return (nil, nil) }
         return (holdsFirst ? try model.makeEmbedding(weights) : nil, holdsLast ? try model.makeHead(weights) : nil)
+    }
+}
+
+/// Which part of a model a shard is to hold, checked against the model's configuration and headers.
+private struct ShardPart {
+    let model: any Model
+    let layers: LayerList
+    let holdsFirst: Bool
+    let holdsLast: Bool
+    /// What each layer needs.
+    let plans: [Int: LayerPlan]
+    /// What the embedding and the head need, where they are held.
+    let ends: LayerPlan
+
+    /// Everything that will be read.
+    var tensors: [TensorEntry] { plans.values.flatMap(\.entries) + ends.entries }
+
+    init(_ configuration: ShardConfiguration, of checkpoint: Checkpoint) throws {
+        let model = try ModelRegistry.model(for: ModelConfig(json: checkpoint.configurationJSON))
+        let layerCount = model.shape.layerCount
+        let layers = configuration.layers ?? LayerList(all: layerCount)
+        guard let last = layers.layers.last else {
+            throw ShardSetupError("the layer list is empty; name at least one layer or leave -l out for all")
+        }
+        guard last < layerCount else {
+            throw ShardSetupError(
+                "layer \(last) does not exist: the model has \(layerCount) layers, 0 to \(layerCount - 1)")
+        }
+        if let window = configuration.windowLayers, window < 1 {
+            throw ShardSetupError("--prefetch-window is \(window), but at least one layer must be in memory")
+        }
+        holdsFirst = layers.layers.first == 0
+        holdsLast = last == layerCount - 1
+        try model.check(checkpoint, layers: layers.layers, embedding: holdsFirst, head: holdsLast)
+
+        var plans: [Int: LayerPlan] = [:]
+        for layer in layers.layers { plans[layer] = model.layerPlan(layer, of: checkpoint) }
+        ends = model.endsPlan(embedding: holdsFirst, head: holdsLast, of: checkpoint)
+        self.plans = plans
+        self.model = model
+        self.layers = layers
     }
 }

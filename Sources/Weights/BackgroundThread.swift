@@ -5,7 +5,7 @@ internal import Glibc
 /// A POSIX thread: blocking reads must not take a thread of Swift's cooperative pool.
 ///
 /// Unchecked: the handle is an integer, used once, to join.
-final class BackgroundThread: @unchecked Sendable {
+package final class BackgroundThread: @unchecked Sendable {
     private final class Body {
         let run: @Sendable () -> Void
 
@@ -16,7 +16,7 @@ final class BackgroundThread: @unchecked Sendable {
 
     /// Starts a thread that runs `run` once.
     /// - Throws: when the system starts no thread.
-    init(_ run: @escaping @Sendable () -> Void) throws(CheckpointError) {
+    package init(_ run: @escaping @Sendable () -> Void) throws(CheckpointError) {
         let body = Unmanaged.passRetained(Body(run))
         var handle = pthread_t()
         let result = pthread_create(
@@ -34,7 +34,7 @@ final class BackgroundThread: @unchecked Sendable {
     }
 
     /// Waits until it has ended. To be called once.
-    func join() {
+    package func join() {
         pthread_join(handle, nil)
     }
 }

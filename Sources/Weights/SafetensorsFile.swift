@@ -3,45 +3,56 @@
 /// One safetensors file, its header read and validated, its data untouched.
 public struct SafetensorsFile: Sendable {
     public let path: String
-    /// Last component of ``path``.
+    /// As the model calls it; ``path`` may end in another.
     public let name: String
     /// Size of the file.
     public let byteCount: UInt64
+    /// What of it is on this machine; `nil`: everything.
+    public let present: RangeSet<UInt64>?
     /// In the order of their data.
     public let entries: [TensorEntry]
 
-    /// - Throws: when the file cannot be read, or its header is not a safetensors header that fits its size.
     public init(path: String) throws(CheckpointError) {
-        let file = try ReadOnlyFile(path: path)
+        try self.init(ModelFiles.Weights(name: path.split(separator: "/").last.map(String.init) ?? path, path: path))
+    }
+
+    /// - Throws: when the file cannot be read, or its header is not a safetensors header that fits its size.
+    public init(_ place: ModelFiles.Weights) throws(CheckpointError) {
+        let file = try ReadOnlyFile(path: place.path)
+        let name = place.name
         let lengthBytes = SafetensorsHeader.lengthBytes
         let prefix = try file.read(at: 0, count: lengthBytes)
         guard prefix.count == lengthBytes else {
             throw CheckpointError(
-                .truncated, file: file.name,
+                .truncated, file: name,
                 "has \(file.byteCount) bytes, too few for a safetensors file; copy or download it again")
         }
         let headerBytes = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard headerBytes <= UInt64(CheckpointLimits.headerBytesMax) else {
             throw CheckpointError(
-                .malformed, file: file.name,
+                .malformed, file: name,
                 "is not a safetensors file: it announces a header of \(headerBytes) bytes, "
                     + "more than \(CheckpointLimits.headerBytesMax)"
             )
         }
         guard headerBytes <= file.byteCount - UInt64(lengthBytes) else {
             throw CheckpointError(
-                .truncated, file: file.name,
+                .truncated, file: name,
                 "announces a header of \(headerBytes) bytes, but the file has \(file.byteCount); "
                     + "copy or download it again"
             )
         }
+        if let present = place.present, !present.isSuperset(of: RangeSet(0..<UInt64(lengthBytes) + headerBytes)) {
+            throw CheckpointError(.truncated, file: name, "its header has not been downloaded to this machine")
+        }
         let json = try file.read(at: UInt64(lengthBytes), count: Int(headerBytes))
         guard json.count == Int(headerBytes) else {
-            throw CheckpointError(.truncated, file: file.name, "shrank while it was read")
+            throw CheckpointError(.truncated, file: name, "shrank while it was read")
         }
-        let header = try SafetensorsHeader(json: json, file: file.name, fileBytes: file.byteCount)
-        self.path = path
-        self.name = file.name
+        let header = try SafetensorsHeader(json: json, file: name, fileBytes: file.byteCount)
+        self.path = place.path
+        self.name = name
+        self.present = place.present
         self.byteCount = file.byteCount
         self.entries = header.entries
     }

@@ -7,6 +7,10 @@ struct WeightIndex {
     /// Tensor name → file name.
     let files: [String: String]
 
+    static func read(_ path: String) throws(CheckpointError) -> WeightIndex {
+        try WeightIndex(json: ReadOnlyFile.contents(path: path, bytesMax: CheckpointLimits.indexBytesMax))
+    }
+
     init(json: [UInt8]) throws(CheckpointError) {
         let index = Self.fileName
         var scanner = JSONScanner(json, file: index)

@@ -1,6 +1,7 @@
 // The program ring-api: flags in, a running API out.
 
 public import ArgumentParser
+import Hub
 public import Logging
 import Observability
 import RingAPI
@@ -31,7 +32,9 @@ struct RingAPICommand: AsyncParsableCommand {
 
     @Option(
         name: [.short, .customLong("model")],
-        help: ArgumentHelp("Model directory, as the shards have it.", valueName: "dir"))
+        help: ArgumentHelp(
+            "Model directory or Hugging Face id, as the shards have it; of the latter no weights are downloaded.",
+            valueName: "model"))
     var model: String
 
     @Option(
@@ -98,7 +101,9 @@ struct RingAPICommand: AsyncParsableCommand {
             firstShard: try shard.map { try RingAddress(parsing: $0) }, cluster: cluster,
             contextTokensMax: context, activations: activations.format, limits: limits,
             recoveryTimeout: .seconds(recoveryTimeout))
-        let server = APIServer(configuration, model: try ServedModel(directory: model), logger: logger)
+        let source = try ModelReference(parsing: model).source(logger: logger) { Interruption.isAsked }
+        let served = try Interruption.watched { try ServedModel(source) }
+        let server = APIServer(configuration, model: served, logger: logger)
         try await Daemon.run(server, server.coordinator, logger: logger)
     }
 }

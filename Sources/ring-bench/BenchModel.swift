@@ -2,6 +2,9 @@
 
 import ArgumentParser
 import FoundationEssentials
+import Hub
+import Logging
+import Weights
 
 struct BenchModel: Decodable {
     let layerCount: Int
@@ -53,6 +56,14 @@ struct BenchModel: Decodable {
         let matrices = Double(promptTokens) * Double(layerCount * layerWeights) + Double(vocabularySize * hiddenSize)
         let pairs = Double(promptTokens) * Double(promptTokens + 1) / 2
         return matrices + pairs * Double(2 * headCount * headSize * layerCount)
+    }
+
+    /// The directory that `-m` names, or that of a model from the hub once all of it is here.
+    static func directory(of model: String) throws -> String {
+        let source = try ModelReference(parsing: model).source(logger: Logger(label: "ring-bench")) { false }
+        guard source is HubModel else { return model }
+        _ = try source.checkpoint { Array($0.tensors.values) }
+        return try source.textDirectory()
     }
 
     static func read(_ directory: String) throws -> BenchModel {

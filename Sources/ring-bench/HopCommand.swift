@@ -14,7 +14,9 @@ struct HopCommand: BenchJob {
 
     @OptionGroup var options: BenchOptions
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Lengths of ring to measure.", valueName: "count"))
@@ -39,9 +41,10 @@ struct HopCommand: BenchJob {
     }
 
     func measure(into report: BenchReport) async throws {
-        let card = try BenchModel.read(model)
+        let directory = try BenchModel.directory(of: model)
+        let card = try BenchModel.read(directory)
         for count in shards where count <= card.layerCount {
-            let ring = try BenchRing(model: model, card: card, shardCount: count, threads: threads)
+            let ring = try BenchRing(model: directory, card: card, shardCount: count, threads: threads)
             defer { ring.stop() }
             try ring.begin()
             var hops: [Double] = []
@@ -52,7 +55,7 @@ struct HopCommand: BenchJob {
                 sockets.append(
                     try BareSocket.oneWayMicroseconds(
                         bytes: times.payloadBytes, rounds: steps,
-                        workBytes: min(try card.weightBytes(of: model) / count, Self.workBytesMax)))
+                        workBytes: min(try card.weightBytes(of: directory) / count, Self.workBytesMax)))
                 let beyond = zip(times.roundTrips, times.computes).map { $0 - $1 }.median
                 // The API's link to the first shard, the links between shards, and the last shard's link back.
                 hops.append(beyond / Double(count + 1))

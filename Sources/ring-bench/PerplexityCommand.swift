@@ -16,7 +16,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     @Option(
         name: [.short, .customLong("model")],
-        help: ArgumentHelp("A model directory of your own in place of these.", valueName: "dir"))
+        help: ArgumentHelp("A model directory or Hugging Face id of your own in place of these.", valueName: "model"))
     var model: String?
 
     @Option(
@@ -50,8 +50,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         var peerFile: String?
     }
 
-    private var formats: [Format] {
-        if let model { return [Format(name: model, directory: model)] }
+    private func formats() throws -> [Format] {
+        if let model { return [Format(name: model, directory: try BenchModel.directory(of: model))] }
         return [
             Format(name: "bf16", directory: "\(models)/bf16", peerFile: "bf16"),
             Format(name: "Q8_0", directory: "\(models)/q8_0", peerFile: "q8_0"),
@@ -70,7 +70,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         let peer = try python.map { try PeerProcess(python: $0, script: BenchOptions.peerScript) }
         defer { peer?.stop() }
         var rows: [PerplexityFigures] = []
-        for format in formats {
+        for format in try formats() {
             let card = try BenchModel.read(format.directory)
             guard shards <= card.layerCount else { throw ValidationError("--shards is more than the model's layers") }
             let texts = try texts(of: format.directory)

@@ -17,7 +17,7 @@ struct PrefixCommand: BenchJob {
 
     @Option(
         name: [.short, .customLong("model")],
-        help: ArgumentHelp("Model directory; the generated 4-bit one when left out.", valueName: "dir"))
+        help: ArgumentHelp("Model directory or Hugging Face id; the generated 4-bit one when left out.", valueName: "model"))
     var model: String?
 
     @Option(help: ArgumentHelp("Tokens of the first turn's prompt.", valueName: "count"))
@@ -46,12 +46,12 @@ struct PrefixCommand: BenchJob {
     }
 
     func measure(into report: BenchReport) async throws {
-        let model = model ?? options.models + "/" + BenchFormat.fourBits.directory
-        let cut = try BenchModel.read(model).cut(into: shards)
+        let directory = try BenchModel.directory(of: model ?? options.models + "/" + BenchFormat.fourBits.directory)
+        let cut = try BenchModel.read(directory).cut(into: shards)
         var limits = SchedulerLimits()
-        let with = try ServedRing(model: model, cut: cut, threads: threads, limits: limits)
+        let with = try ServedRing(model: directory, cut: cut, threads: threads, limits: limits)
         limits.prefixesMax = 0
-        let rings = [with, try ServedRing(model: model, cut: cut, threads: threads, limits: limits)]
+        let rings = [with, try ServedRing(model: directory, cut: cut, threads: threads, limits: limits)]
         defer { for ring in rings { ring.stop() } }
         for ring in rings {
             try await ring.whenReady()

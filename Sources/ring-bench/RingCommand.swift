@@ -91,8 +91,8 @@ struct RingCommand: BenchJob {
         _ name: String, goal: Double, _ cut: Cut, hasLimit: Bool = false, _ report: BenchReport,
         _ rate: ([ServedRing], _ salt: Int) async throws -> Double
     ) async throws {
-        let model = model ?? options.models + "/" + bits.directory
-        let card = try BenchModel.read(model)
+        let directory = try BenchModel.directory(of: model ?? options.models + "/" + bits.directory)
+        let card = try BenchModel.read(directory)
         let halves = cut == .layers ? card.cut(into: 2) : card.cutByBytes()
         var limits = SchedulerLimits()
         limits.rowsPerStepMax = rowsPerStep
@@ -101,11 +101,11 @@ struct RingCommand: BenchJob {
         // Random weights fall into loops, which drafts would make cheap.
         limits.speculation = .off
         let copies = try (0..<(hasLimit ? 2 : 1)).map { _ in
-            try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
+            try ServedRing(model: directory, cut: card.cut(into: 1), threads: threads, limits: limits)
         }
         defer { for copy in copies { copy.stop() } }
         limits.stepsInFlight = stepsInFlight
-        let two = try ServedRing(model: model, cut: halves, threads: threads, limits: limits)
+        let two = try ServedRing(model: directory, cut: halves, threads: threads, limits: limits)
         defer { two.stop() }
         for ring in copies + [two] {
             try await ring.whenReady()

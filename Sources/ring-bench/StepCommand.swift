@@ -6,7 +6,9 @@ struct StepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "step", abstract: "What a step takes on one shard, for each number of rows.")
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, or a Hugging Face id.", valueName: "model"))
     var model = "examples/model"
 
     @Option(help: ArgumentHelp("Numbers of rows.", valueName: "count"))
@@ -24,8 +26,9 @@ struct StepCommand: ParsableCommand {
     }
 
     func run() throws {
-        let card = try BenchModel.read(model)
-        let ring = try BenchRing(model: model, card: card, shardCount: 1, threads: threads)
+        let directory = try BenchModel.directory(of: model)
+        let card = try BenchModel.read(directory)
+        let ring = try BenchRing(model: directory, card: card, shardCount: 1, threads: threads)
         defer { ring.stop() }
         try ring.begin()
         print("\(model), \(threads) threads; least of \(steps) steps, in ms")

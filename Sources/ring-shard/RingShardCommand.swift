@@ -1,6 +1,7 @@
 // The program ring-shard: flags in, a running shard out.
 
 public import ArgumentParser
+import Hub
 public import Logging
 import Observability
 import RingShard
@@ -14,7 +15,11 @@ struct RingShardCommand: AsyncParsableCommand {
         abstract: "Holds layers of a model and applies them to what comes round the ring.",
         version: Software.version)
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp(
+            "Model directory, or a Hugging Face id: organization/name or organization/name@revision.",
+            valueName: "model"))
     var model: String
 
     @Option(name: [.short, .long], help: "Port to listen on.")
@@ -94,7 +99,8 @@ struct RingShardCommand: AsyncParsableCommand {
             exact: exact, cacheType: kvBits?.type, usesOpenBLAS: openblas, cacheBytesMax: cacheLimit?.bytes,
             memoryBytesMax: memoryLimit?.bytes)
         let next = try RingAddress(parsing: next)
-        let part = try ShardModel(configuration)
+        let source = try ModelReference(parsing: model).source(logger: logger) { Interruption.isAsked }
+        let part = try Interruption.watched { try ShardModel(configuration, from: source) }
         logger.info("loading layers \(part.layers) of \(model)")
         let progress = LoadProgressLine(logger: logger)
         let service = ShardService(

@@ -46,13 +46,15 @@ class Daemon:
     log_path: Path
     # Called in the new process before the program begins.
     prepare: Callable[[], None] | None = None
+    # Environment variables besides those of the tests.
+    env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen = field(init=False)
 
     def __post_init__(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in self.command], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                preexec_fn=self.prepare,
+                preexec_fn=self.prepare, env=os.environ | self.env,
             )
 
     @property
@@ -93,9 +95,14 @@ class Answer:
 class Ring:
     """Shards and an API that belong together. `shards` names each shard's layers, in ring order."""
 
-    def __init__(self, directory: Path, model: Path, shards: list[str | None], shard_flags=(), api_flags=(), api_model=None):
+    def __init__(
+        self, directory: Path, model: Path | str, shards: list[str | None], shard_flags=(), api_flags=(), api_model=None, envs=None
+    ):
         self.directory = directory
+        # A directory, or an id on the hub.
         self.model = model
+        # Environment variables of each shard and, last, of the API.
+        self.envs = envs or [{}] * (len(shards) + 1)
         self.ports = [free_port() for _ in shards]
         self.api_port = free_port()
         self.layers = shards
@@ -123,12 +130,12 @@ class Ring:
         if self.layers[index] is not None:
             command += ["-l", self.layers[index]]
         command += ["--name", f"shard-{index + 1}", *self.shard_flags, *flags]
-        return Daemon(f"shard-{index + 1}", command, self.directory / f"shard-{index + 1}.log", prepare)
+        return Daemon(f"shard-{index + 1}", command, self.directory / f"shard-{index + 1}.log", prepare, self.envs[index])
 
     def start_api(self) -> Daemon:
         command = [BIN / "ring-api", "-a", f"127.0.0.1:{self.api_port}", "-s", f"127.0.0.1:{self.ports[0]}"]
         command += ["-m", self.api_model, *self.api_flags]
-        self.api = Daemon("api", command, self.directory / "api.log")
+        self.api = Daemon("api", command, self.directory / "api.log", env=self.envs[-1])
         return self.api
 
     def stop(self):

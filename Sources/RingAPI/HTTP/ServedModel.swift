@@ -7,7 +7,7 @@ public import Weights
 public struct ServedModel: Sendable {
     /// As given to `-m`.
     public let path: String
-    /// The directory's last component: what clients call it.
+    /// What clients call it: the directory's last component, or an id on the hub with its organization.
     public let name: String
     public let card: ModelCard
     public let fingerprint: ModelFingerprint
@@ -22,7 +22,8 @@ public struct ServedModel: Sendable {
 
     /// - Throws: ``ModelError``, ``Text/TokenizerError`` or ``Weights/CheckpointError``, a sentence that names the
     ///   file.
-    public init(directory: String) throws {
+    public init(_ source: any ModelSource) throws {
+        let directory = try source.textDirectory()
         let url = URL(fileURLWithPath: directory)
         // A link to a directory is as good.
         let directoryItself = url.resolvingSymlinksInPath()
@@ -33,10 +34,10 @@ public struct ServedModel: Sendable {
         guard let json = try? Data(contentsOf: configuration) else {
             throw ModelError("\(directory) is no model directory: config.json is missing or cannot be read")
         }
-        path = directory
-        name = url.standardizedFileURL.lastPathComponent
+        path = source.place
+        name = source.name
         card = try ModelCard(configurationJSON: json, path: configuration.path)
-        fingerprint = try Checkpoint(directory: directory).fingerprint()
+        fingerprint = try source.checkpoint().fingerprint()
         defaults = try Self.readDefaults(url.appendingPathComponent("generation_config.json"))
         let hasTokenizer = FileManager.default.fileExists(atPath: url.appendingPathComponent("tokenizer.json").path)
         let tokenizer = hasTokenizer ? try Tokenizer(modelDirectory: directory) : nil
@@ -50,6 +51,9 @@ public struct ServedModel: Sendable {
         created = Int(Date().timeIntervalSince1970)
     }
 
+    /// - Throws: as ``init(_:)``.
+    public init(directory: String) throws { try self.init(ModelDirectorySource(directory)) }
+
     private static func readDefaults(_ url: URL) throws -> GenerationDefaults {
         guard let json = try? Data(contentsOf: url) else { return GenerationDefaults() }
         do {
@@ -59,9 +63,12 @@ public struct ServedModel: Sendable {
         }
     }
 
-    /// Checks the name that a client asks for; none and `default_model` mean the one there is.
+    /// Checks the name that a client asks for; none and `default_model` mean the one there is, and an organization may
+    /// be left out.
     func check(requested: String?) throws(APIError) {
         guard let requested, requested != "default_model", requested != name, requested != path else { return }
+        // Clients often leave the organization out.
+        guard requested != name.split(separator: "/").last.map(String.init) else { return }
         throw .modelNotFound(requested, served: name)
     }
 }

@@ -1,0 +1,7 @@
+// OpenSSL's digests, for Swift.
+#ifndef CCRYPTO_SHIM_H
+#define CCRYPTO_SHIM_H
+
+#include <openssl/evp.h>
+
+#endif
