@@ -129,7 +129,7 @@ struct RingCommand: BenchJob {
             peerName: "one shard", goal: BenchRow.Goal(ratio: goal))
         let percent = busy.map { "\(Int((100 * $0).rounded())) %" }.joined(separator: " and ")
         row.note = """
-            \(model), layers \(halves.map { "\($0)" }.joined(separator: " and ")), \(threads.threads) a shard; steps \
+            \(directory), layers \(halves.map { "\($0)" }.joined(separator: " and ")), \(threads.threads) a shard; steps \
             from the API's own scheduler; shards at work \(percent) of the time
             """
         if hasLimit {
