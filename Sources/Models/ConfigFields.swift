@@ -40,6 +40,19 @@ public struct ConfigFields: Sendable {
         return integers
     }
 
+    /// Numbers in `allowed`.
+    public func numbers(_ name: String, in allowed: ClosedRange<Double>) throws(ConfigError) -> [Double] {
+        var numbers: [Double] = []
+        guard case .array(let elements) = value(name) else { throw error(name, "a list of numbers") }
+        for element in elements {
+            guard case .number(let number) = element, allowed ~= number else {
+                throw error(name, "a list of numbers from \(allowed.lowerBound) to \(allowed.upperBound)")
+            }
+            numbers.append(number)
+        }
+        return numbers
+    }
+
     /// A number in `allowed`; a missing field is `standard` where that is given.
     public func number(
         _ name: String, in allowed: ClosedRange<Double>, standard: Double? = nil

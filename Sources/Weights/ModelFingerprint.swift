@@ -36,7 +36,7 @@ extension Checkpoint {
     /// - Throws: when a file cannot be read.
     public func fingerprint() throws(CheckpointError) -> ModelFingerprint {
         let configuration = try CanonicalJSON(
-            configurationJSON, file: Self.configurationName, omitting: Self.volatileMembers)
+            configurationJSON, file: configurationName, omitting: Self.volatileMembers)
         var hash = StreamingHash()
         hash.update(configuration.bytes)
         var openFiles: [ReadOnlyFile?] = Array(repeating: nil, count: files.count)

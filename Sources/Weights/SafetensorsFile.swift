@@ -2,11 +2,7 @@
 
 /// One safetensors file, its header read and validated, its data untouched.
 public struct SafetensorsFile: Sendable {
-    public let path: String
-    /// Last component of ``path``.
-    public let name: String
-    /// Size of the file.
-    public let byteCount: UInt64
+    public let file: CheckpointFile
     /// In the order of their data.
     public let entries: [TensorEntry]
 
@@ -40,9 +36,7 @@ public struct SafetensorsFile: Sendable {
             throw CheckpointError(.truncated, file: file.name, "shrank while it was read")
         }
         let header = try SafetensorsHeader(json: json, file: file.name, fileBytes: file.byteCount)
-        self.path = path
-        self.name = file.name
-        self.byteCount = file.byteCount
+        self.file = CheckpointFile(file)
         self.entries = header.entries
     }
 }

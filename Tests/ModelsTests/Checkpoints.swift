@@ -12,10 +12,13 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// Those of this checkout, made by Fixtures/make_tiny_qwen3.py and Fixtures/make_tiny_families.py.
+    /// Those of this checkout, made by Fixtures/make_tiny_qwen3.py, Fixtures/make_tiny_families.py and
+    /// Fixtures/make_tiny_gguf.py.
     static let own = [
         ("tiny-qwen3-bf16", 0.0006), ("tiny-qwen3-affine", 0.027), ("tiny-llama", 0.001), ("tiny-mistral", 0.001),
         ("tiny-qwen2", 0.001), ("tiny-qwen2-moe", 0.002), ("tiny-qwen3-moe", 0.002),
+        ("tiny-gguf-llama", 0.03), ("tiny-gguf-qwen2", 0.03), ("tiny-gguf-qwen3", 0.03),
+        ("tiny-gguf-qwen2-moe", 0.03), ("tiny-gguf-qwen3-moe", 0.03),
     ].map { TestCheckpoint($0.0, in: Fixtures.directory, standardErrorMax: $0.1) }
 
     /// The reference checkpoints beside the package, where they are at hand.

@@ -68,7 +68,7 @@ import Testing
         ("rope_scaling", "[]", "config.json: rope_scaling is []; it must be an object"),
         (
             "rope_scaling", #"{"type": "dynamic", "factor": 2}"#,
-            "config.json: rope_scaling.type is \"dynamic\"; it must be one of \"default\", \"linear\", \"llama3\", \"yarn\""
+            "config.json: rope_scaling.type is \"dynamic\"; it must be one of \"default\", \"linear\", \"factors\", \"llama3\", \"yarn\""
         ),
         (
             "rope_scaling", #"{"rope_type": "yarn"}"#,

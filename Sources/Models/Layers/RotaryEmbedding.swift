@@ -44,11 +44,16 @@ public final class RotaryEmbedding: Sendable {
                 "config.json: heads of \(headDimension) columns with partial_rotary_factor \(part) have \(dimension) to "
                     + "rotate; that must be an even number of at least 2")
         }
+        let scaling = try RotaryScaling(section, contextTokens: contextTokens)
+        if case .factors(let factors) = scaling, factors.count != dimension / 2 {
+            throw ConfigError(
+                "config.json: rope_scaling.factors has \(factors.count) numbers for \(dimension / 2) pairs of columns")
+        }
         self.init(
             dimension: dimension,
             // Wavelengths grow from pair to pair only with a base above 1.
             theta: try holder(of: "rope_theta").number("rope_theta", in: 1.001...1e12),
-            scaling: try RotaryScaling(section, contextTokens: contextTokens), pairing: pairing)
+            scaling: scaling, pairing: pairing)
     }
 
     /// Cosines and sines for rows at `positions`, `[row, dimension / 2]`.

@@ -7,6 +7,8 @@ public enum RotaryScaling: Sendable, Equatable {
     case none
     /// Positions divided by `factor`. Chen et al., 2023.
     case linear(factor: Double)
+    /// The frequency of each pair divided by its own factor, as GGUF files state Llama 3.1's scaling.
+    case factors([Double])
     /// Long wavelengths divided by `factor`, short ones kept. Llama 3.1, 2024.
     case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalTokens: Double)
     /// Wavelengths that fit the original context `slowTurns` times or less divided by `factor`, those that fit
@@ -29,6 +31,8 @@ public enum RotaryScaling: Sendable, Equatable {
             plain.map(Float.init)
         case .linear(let factor):
             plain.map { Float($0 / factor) }
+        case .factors(let factors):
+            zip(plain, factors).map { Float($0 / $1) }
         case .llama3(let factor, let lowFrequencyFactor, let highFrequencyFactor, let originalTokens):
             plain.map { frequency in
                 let turns = originalTokens * frequency / (2 * .pi)
@@ -61,6 +65,7 @@ extension RotaryScaling {
     private enum Kind: String, CaseIterable {
         case plain = "default"
         case linear
+        case factors
         case llama3
         case yarn
     }
@@ -83,6 +88,8 @@ extension RotaryScaling {
             self = .none
         case .linear:
             self = .linear(factor: try Self.factor(section))
+        case .factors:
+            self = .factors(try section.numbers("factors", in: 1e-6...1e6))
         case .llama3:
             let low = try section.number("low_freq_factor", in: 0.001...1e6, standard: 1)
             let high = try section.number("high_freq_factor", in: 0.001...1e6, standard: 4)
