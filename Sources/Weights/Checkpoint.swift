@@ -2,8 +2,8 @@
 
 internal import Glibc
 
-/// A model as Hugging Face and MLX lay it out, or in GGUF files. Opening it reads and validates every header and nothing
-/// else.
+/// A model as Hugging Face and MLX lay it out, or in GGUF files. Opening it reads and validates every header and
+/// nothing else.
 public struct Checkpoint: Sendable {
     /// The directory, or the GGUF file.
     public let directory: String
@@ -17,6 +17,8 @@ public struct Checkpoint: Sendable {
     let sortedTensors: [TensorEntry]
     /// What the configuration was read from, as errors name it.
     let configurationName: String
+    /// The file that the configuration was read from.
+    public let configurationPath: String
     /// What GGUF files say beside the configuration; `nil` for other formats.
     public let metadata: GGUFMetadata?
 
@@ -36,6 +38,7 @@ public struct Checkpoint: Sendable {
         self.metadata = metadata
         configurationJSON = contents.configurationJSON
         configurationName = contents.configurationName
+        configurationPath = metadata?.file.path ?? "\(directory)/\(contents.configurationName)"
         files = contents.files
         tensors = contents.tensors
         sortedTensors = contents.tensors.values.sorted { $0.name < $1.name }

@@ -1,7 +1,7 @@
 // What a checkpoint holds, whatever its files are like.
 
-/// A format of model files: where to find the configuration, and which tensor lies where. Its reader opens and validates
-/// headers; ``Checkpoint`` and everything behind it see only these.
+/// A format of model files: where to find the configuration, and which tensor lies where. Its reader opens and
+/// validates headers; ``Checkpoint`` and everything behind it see only these.
 protocol CheckpointContents {
     /// A JSON object with the fields of Hugging Face's config.json.
     var configurationJSON: [UInt8] { get }

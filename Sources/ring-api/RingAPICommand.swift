@@ -31,7 +31,7 @@ struct RingAPICommand: AsyncParsableCommand {
 
     @Option(
         name: [.short, .customLong("model")],
-        help: ArgumentHelp("Model directory, as the shards have it.", valueName: "dir"))
+        help: ArgumentHelp("Model directory or GGUF file, as the shards have it.", valueName: "dir"))
     var model: String
 
     @Option(

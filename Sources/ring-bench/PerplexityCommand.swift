@@ -3,7 +3,9 @@
 import ArgumentParser
 import FoundationEssentials
 import Glibc
+import RingAPI
 import Text
+import Weights
 
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,7 +58,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
 
     private func texts() throws -> [ToldText] {
-        let tokenizer = try Tokenizer(modelDirectory: model)
+        guard let tokenizer = try Tokenizer.of(Checkpoint(directory: model)) else {
+            throw ValidationError("\(model) has no tokenizer")
+        }
         let lines = try Data(contentsOf: URL(filePath: text)).split(separator: UInt8(ascii: "\n"))
         let texts = try lines.map { line in
             var text = ToldText()

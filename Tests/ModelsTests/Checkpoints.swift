@@ -12,14 +12,20 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// Those of this checkout, made by Fixtures/make_tiny_qwen3.py, Fixtures/make_tiny_families.py and
-    /// Fixtures/make_tiny_gguf.py.
-    static let own = [
+    /// Those of this checkout.
+    static let own = huggingFace + gguf
+
+    /// Made by Fixtures/make_tiny_qwen3.py and Fixtures/make_tiny_families.py.
+    static let huggingFace = [
         ("tiny-qwen3-bf16", 0.0006), ("tiny-qwen3-affine", 0.027), ("tiny-llama", 0.001), ("tiny-mistral", 0.001),
         ("tiny-qwen2", 0.001), ("tiny-qwen2-moe", 0.002), ("tiny-qwen3-moe", 0.002),
-        ("tiny-gguf-llama", 0.03), ("tiny-gguf-qwen2", 0.03), ("tiny-gguf-qwen3", 0.03),
-        ("tiny-gguf-qwen2-moe", 0.03), ("tiny-gguf-qwen3-moe", 0.03),
     ].map { TestCheckpoint($0.0, in: Fixtures.directory, standardErrorMax: $0.1) }
+
+    /// Made by Fixtures/make_tiny_gguf.py. llama.cpp, which rounds activations as well, differs by 0.026 to 0.040 on
+    /// the same files.
+    static let gguf = [
+        "tiny-gguf-llama", "tiny-gguf-qwen2", "tiny-gguf-qwen3", "tiny-gguf-qwen2-moe", "tiny-gguf-qwen3-moe",
+    ].map { TestCheckpoint($0, in: Fixtures.directory, standardErrorMax: 0.04) }
 
     /// The reference checkpoints beside the package, where they are at hand.
     static let reference =

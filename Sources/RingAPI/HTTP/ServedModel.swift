@@ -7,12 +7,12 @@ public import Weights
 public struct ServedModel: Sendable {
     /// As given to `-m`.
     public let path: String
-    /// The directory's last component: what clients call it.
+    /// The directory's last component, or the file's without its suffix: what clients call it.
     public let name: String
     public let card: ModelCard
     public let fingerprint: ModelFingerprint
     let defaults: GenerationDefaults
-    /// Absent when the directory has no tokenizer.json: only token ids are then taken and given.
+    /// Absent when the model has none: only token ids are then taken and given.
     let tokenizer: Tokenizer?
     let chatTemplate: ChatTemplate?
     /// Tokens that end a text.
@@ -24,28 +24,32 @@ public struct ServedModel: Sendable {
     ///   file.
     public init(directory: String) throws {
         let url = URL(fileURLWithPath: directory)
-        guard (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
-            throw ModelError("there is no model directory at \(directory)")
+        guard FileManager.default.fileExists(atPath: directory) else {
+            throw ModelError("there is no model at \(directory)")
         }
-        let configuration = url.appendingPathComponent("config.json")
-        guard let json = try? Data(contentsOf: configuration) else {
-            throw ModelError("\(directory) is no model directory: config.json is missing or cannot be read")
-        }
+        let checkpoint = try Checkpoint(directory: directory)
         path = directory
-        name = url.standardizedFileURL.lastPathComponent
-        card = try ModelCard(configurationJSON: json, path: configuration.path)
-        fingerprint = try Checkpoint(directory: directory).fingerprint()
+        name = Self.name(url.standardizedFileURL.lastPathComponent)
+        card = try ModelCard(
+            configurationJSON: Data(checkpoint.configurationJSON), path: checkpoint.configurationPath)
+        fingerprint = try checkpoint.fingerprint()
         defaults = try Self.readDefaults(url.appendingPathComponent("generation_config.json"))
-        let hasTokenizer = FileManager.default.fileExists(atPath: url.appendingPathComponent("tokenizer.json").path)
-        let tokenizer = hasTokenizer ? try Tokenizer(modelDirectory: directory) : nil
+        let tokenizer = try Tokenizer.of(checkpoint)
         self.tokenizer = tokenizer
         chatTemplate = try tokenizer?.chatTemplate.map {
             try ChatTemplate(source: $0, specialTokens: tokenizer?.specialTokens ?? [:])
         }
         var ends = Set(card.endOfTextTokens + defaults.endOfTextTokens)
+        ends.formUnion(tokenizer?.endOfTextTokens ?? [])
         if let end = tokenizer?.eosToken.flatMap({ tokenizer?.id(of: $0) }) { ends.insert(end) }
         endOfTextTokens = ends
         created = Int(Date().timeIntervalSince1970)
+    }
+
+    /// A file without its suffix, and without the number of its part.
+    private static func name(_ component: String) -> String {
+        guard component.hasSuffix(".gguf") else { return component }
+        return String(component.dropLast(".gguf".count)).replacing(#/-\d{5}-of-\d{5}$/#, with: "")
     }
 
     private static func readDefaults(_ url: URL) throws -> GenerationDefaults {

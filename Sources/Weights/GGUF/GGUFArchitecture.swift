@@ -15,6 +15,7 @@ struct GGUFArchitecture: Sendable {
     }
 
     let name: Name
+    let layerCount: Int
     private let heads: Int
     private let keyValueHeads: Int
 
@@ -31,10 +32,20 @@ struct GGUFArchitecture: Sendable {
                 "is a model of the architecture \(stated.quoted), which is not known in GGUF files; known are \(known)")
         }
         self.name = name
-        heads = try metadata.integer("\(stated).attention.head_count") ?? 0
-        let layers = try metadata.integer("\(stated).block_count") ?? 0
-        let keyValueHeads = try metadata.integers("\(stated).attention.head_count_kv", count: layers)
-        self.keyValueHeads = keyValueHeads?.first ?? heads
+        guard let layers = try metadata.integer("\(stated).block_count") else {
+            throw CheckpointError(.malformed, file: metadata.file.name, "lacks '\(stated).block_count'")
+        }
+        guard 0...CheckpointLimits.layersMax ~= layers else {
+            throw CheckpointError(
+                .unsupported, file: metadata.file.name,
+                "has \(layers) layers; there must be 0 to \(CheckpointLimits.layersMax)")
+        }
+        layerCount = layers
+        heads = try metadata.integers("\(stated).attention.head_count", count: layers)?.first ?? 0
+        keyValueHeads = try metadata.integers("\(stated).attention.head_count_kv", count: layers)?.first ?? heads
+        guard heads >= 0, keyValueHeads >= 0 else {
+            throw CheckpointError(.malformed, file: metadata.file.name, "has a negative number of heads")
+        }
     }
 
     /// A tensor of the file as the rest of the program knows it.

@@ -10,8 +10,8 @@ struct GGUFConfiguration {
         frequencyFactors: [Float]?
     ) throws(CheckpointError) {
         let reader = Reader(
-            prefix: architecture.name.rawValue + ".", metadata: metadata, tensors: tensors,
-            frequencyFactors: frequencyFactors)
+            prefix: architecture.name.rawValue + ".", layers: architecture.layerCount, metadata: metadata,
+            tensors: tensors, frequencyFactors: frequencyFactors)
         var fields = try reader.commonFields(architecture.name)
         switch architecture.name {
         case .llama:
@@ -65,16 +65,14 @@ private struct Reader {
 
     /// Of the architecture's keys, dot included.
     let prefix: String
+    let layers: Int
     let metadata: GGUFMetadata
     let tensors: [String: TensorEntry]
     let frequencyFactors: [Float]?
 
     /// A tensor of the first layer that has it.
     func tensor(_ name: String) -> TensorEntry? {
-        let layers = (try? metadata.integer(prefix + "block_count")) ?? 0
-        return (0..<min(max(layers, 0), CheckpointLimits.tensorsMax)).lazy.compactMap {
-            tensors["model.layers.\($0).\(name)"]
-        }.first
+        (0..<layers).lazy.compactMap { tensors["model.layers.\($0).\(name)"] }.first
     }
 
     func hasTensor(_ name: String) -> Bool { tensor(name) != nil }
@@ -87,7 +85,7 @@ private struct Reader {
     }
 
     /// A number that files may state layer by layer, but that is the same for all in the families known here.
-    private func uniform(_ name: String, layers: Int) throws(CheckpointError) -> Int? {
+    private func uniform(_ name: String) throws(CheckpointError) -> Int? {
         guard let values = try metadata.integers(prefix + name, count: layers), let first = values.first else {
             return nil
         }
@@ -100,27 +98,25 @@ private struct Reader {
     }
 
     func commonFields(_ name: GGUFArchitecture.Name) throws(CheckpointError) -> Fields {
-        let layers = try required("block_count")
-        guard 0...CheckpointLimits.tensorsMax ~= layers else {
-            throw CheckpointError(.malformed, file: metadata.file.name, "has \(layers) layers, beyond any model's size")
-        }
         let hidden = try required("embedding_length")
-        let heads = try uniform("attention.head_count", layers: layers) ?? 0
+        let heads = try uniform("attention.head_count") ?? 0
         var fields: Fields = [
             ("num_hidden_layers", .integer(layers)), ("hidden_size", .integer(hidden)),
             ("num_attention_heads", .integer(heads)),
             ("max_position_embeddings", .integer(try required("context_length"))),
             ("tie_word_embeddings", .flag(tensors["lm_head.weight"] == nil)),
         ]
-        if let value = try uniform("attention.head_count_kv", layers: layers) {
+        if let value = try uniform("attention.head_count_kv") {
             fields.append(("num_key_value_heads", .integer(value)))
         }
-        if let value = try uniform("feed_forward_length", layers: layers) {
+        if let value = try uniform("feed_forward_length") {
             fields.append(("intermediate_size", .integer(value)))
         }
         // The matrix says it more surely than the metadata, which may count padding or leave it out.
         let stated = try metadata.integer(prefix + "vocab_size")
-        if let vocabulary = tensors["model.embed_tokens.weight"]?.shape.first ?? stated { fields.append(("vocab_size", .integer(vocabulary))) }
+        if let vocabulary = tensors["model.embed_tokens.weight"]?.shape.first ?? stated {
+            fields.append(("vocab_size", .integer(vocabulary)))
+        }
         if let epsilon = try metadata.number(prefix + "attention.layer_norm_rms_epsilon") {
             fields.append(("rms_norm_eps", .number(epsilon)))
         }
@@ -210,7 +206,6 @@ private struct Reader {
     ///   settles where the file is silent.
     func mixtureFields(normalizes: Bool) throws(CheckpointError) -> Fields {
         let experts = try required("expert_count")
-        let layers = try required("block_count")
         var fields: Fields = [
             ("num_experts", .integer(experts)), ("num_experts_per_tok", .integer(try required("expert_used_count"))),
             ("norm_topk_prob", .flag(try metadata.flag(prefix + "expert_weights_norm") ?? normalizes)),

@@ -28,7 +28,8 @@ struct GGUFCursor {
 
     /// A little-endian integer.
     /// - Parameter what: that it is, for errors.
-    mutating func integer<T: FixedWidthInteger>(_ type: T.Type, _ what: @autoclosure () -> String) throws(CheckpointError)
+    mutating func integer<T: FixedWidthInteger>(_ type: T.Type, _ what: @autoclosure () -> String)
+        throws(CheckpointError)
         -> T
     {
         let size = MemoryLayout<T>.size
@@ -73,8 +74,8 @@ struct GGUFCursor {
         guard count <= bytesLeft else {
             throw CheckpointError(
                 .truncated, file: file,
-                "ends within its header: \(what()) takes \(count) bytes at byte \(offset), and the file has \(fileBytes); "
-                    + "copy or download it again")
+                "ends within its header: \(what()) takes \(count) bytes at byte \(offset), and the file has "
+                    + "\(fileBytes); copy or download it again")
         }
     }
 

@@ -2,9 +2,9 @@
 
 /// What a GGUF header says, checked against itself and against the size of its file.
 ///
-/// The format: "GGUF", u32 version, u64 number of tensors, u64 number of key-value pairs, the pairs (a string, a type, a
-/// value), the tensors (a string, u32 number of dimensions, u64 dimensions with the fastest first, u32 type, u64 offset),
-/// then, from the next multiple of `general.alignment`, the data. Little-endian.
+/// The format: "GGUF", u32 version, u64 number of tensors, u64 number of key-value pairs, the pairs (a string, a type,
+/// a value), the tensors (a string, u32 number of dimensions, u64 dimensions with the fastest first, u32 type, u64
+/// offset), then, from the next multiple of `general.alignment`, the data. Little-endian.
 struct GGUFHeader {
     let values: [String: GGUFValue]
     /// In the order of their data, under the names that the file has.

@@ -63,7 +63,7 @@ struct GGUFModel: CheckpointContents {
         do {
             _ = try ReadOnlyFile(path: path)
             return true
-        } catch where error.kind == .unreadable && (try? fileNames(in: path)) != nil {
+        } catch  where error.kind == .unreadable && (try? fileNames(in: path)) != nil {
             return false
         }
     }
@@ -127,7 +127,8 @@ struct GGUFModel: CheckpointContents {
         let found = headers.reduce(0) { $0 + $1.entries.count }
         guard files.count == 1 || found == total else {
             throw CheckpointError(
-                .missingTensor, file: files[0].name, "says that the model has \(total) tensors, and its files have \(found)")
+                .missingTensor, file: files[0].name,
+                "says that the model has \(total) tensors, and its files have \(found)")
         }
     }
 

@@ -23,7 +23,8 @@ extension GGUFHeader {
         guard let type = types[number] else {
             let name = otherNames[number] ?? "number \(number)"
             throw CheckpointError(
-                .unsupported, file: file, tensor: tensor, "is of type \(name), which is not supported; known are \(known)"
+                .unsupported, file: file, tensor: tensor,
+                "is of type \(name), which is not supported; known are \(known)"
             )
         }
         return type
