@@ -16,7 +16,8 @@ public struct EmbeddedTokenizer: Sendable {
     public var scores: [Float] = []
     /// `"left right"`, the most urgent first, of "gpt2".
     public var merges: [String] = []
-    /// Ids by role: `bos_token`, `eos_token`, `unk_token`, `pad_token`, and `eot_token` and `eom_token`, which end a turn.
+    /// Ids by role: `bos_token`, `eos_token`, `unk_token`, `pad_token`, and `eot_token` and `eom_token`, which end a
+    /// turn.
     public var roles: [String: Int] = [:]
     public var addsBeginningToken: Bool?
     public var addsEndToken: Bool?
@@ -121,7 +122,8 @@ public struct EmbeddedTokenizer: Sendable {
     }
 
     private func type(of id: Int) -> TokenType {
-        types.isEmpty ? .normal : TokenType(rawValue: types[id]) ?? .normal
+        // Whether there is a type for each token is checked where the tokens are put together.
+        id < types.count ? TokenType(rawValue: types[id]) ?? .normal : .normal
     }
 
     private func addedTokens() -> [TokenizerFile.AddedToken] {

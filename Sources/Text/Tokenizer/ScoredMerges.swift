@@ -1,7 +1,7 @@
 // The merges of a vocabulary that has scores instead.
 
-/// The pairs of tokens that together are a token, as SentencePiece's byte-pair models merge them: whatever pair makes the
-/// token of the highest score goes first, of equal scores the leftmost.
+/// The pairs of tokens that together are a token, as SentencePiece's byte-pair models merge them: whatever pair makes
+/// the token of the highest score goes first, of equal scores the leftmost.
 struct ScoredMerges {
     struct Pair {
         let left: UInt32
