@@ -64,9 +64,10 @@ proto: packages ## Generate the C of proto/ring.proto anew
 	@tools/install-packages.sh protobuf-c-compiler
 	proto/generate.sh
 
-bench: test-packages build $(BENCH_VENV)/.installed .bench/models/.made ## The table of figures beside llama.cpp, and .bench/results.json
+bench: test-packages build $(BENCH_VENV)/.installed .bench/models/.made .bench/quality/.made ## The table of figures beside llama.cpp, and .bench/results.json
 	$(BUILD)/ring-bench all --python $(BENCH_VENV)/bin/python --json .bench/results.json \
 		--commit "$$(git describe --always --dirty 2>/dev/null)"
+	$(BUILD)/ring-bench perplexity --python $(BENCH_VENV)/bin/python --json .bench/perplexity.json
 
 $(BENCH_VENV)/.installed: tools/bench/requirements.txt
 	@tools/install-packages.sh $(BENCH_PACKAGES)
@@ -78,6 +79,11 @@ $(BENCH_VENV)/.installed: tools/bench/requirements.txt
 .bench/models/.made: tools/bench/make_models.py $(BENCH_VENV)/.installed
 	@echo "Making models of random weights, 4.4 GB"
 	$(BENCH_VENV)/bin/python tools/bench/make_models.py .bench/models
+	@touch $@
+
+.bench/quality/.made: tools/bench/make_quality_models.py $(BENCH_VENV)/.installed examples/model/model.safetensors
+	@echo "Storing the example model in every format"
+	$(BENCH_VENV)/bin/python tools/bench/make_quality_models.py examples/model .bench/quality
 	@touch $@
 
 clean: ## Remove everything that was built

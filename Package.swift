@@ -99,8 +99,8 @@ let package = Package(
         .executableTarget(
             name: "ring-bench",
             dependencies: [
-                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Text", "Weights", "Wire",
-                "Observability", arguments, logging,
+                "CBench", "COpenBLAS", "RingAPI", "Cluster", "RingTransport", "Text", "Models", "Tensors", "Weights",
+                "Wire", "Observability", arguments, logging,
             ],
             swiftSettings: swiftSettings),
 

@@ -10,8 +10,8 @@
 #define QUERIES_MAX 64
 // Floats of the queries taken together, and of their outputs. Larger heads are taken a row at a time.
 #define QUERY_FLOATS_MAX 16384
-// Floats of a head's keys, or values, of a block; larger ones are not widened.
-#define WIDENED_FLOATS_MAX 32768
+// Floats of a head's keys and values of a block; larger ones are not widened.
+#define WIDENED_FLOATS_MAX 65536
 // From so many queries on a block is widened.
 #define WIDENED_QUERIES_MIN 7
 // Least work of a run that is spread over the pool, in products of keys and values: some 10 µs.
@@ -20,11 +20,13 @@
 #define ITEMS_PER_THREAD 4
 // Fewer rows of a sequence together would widen each block too often.
 #define TILE_ROWS_MIN 4
+// Heads on one cached head are divided among threads down to so many: each part reads all keys.
+#define PART_HEADS_MIN 8
 
 // What one thread works with.
 typedef struct {
     float queries[QUERY_FLOATS_MAX], out[QUERY_FLOATS_MAX];
-    float keys[WIDENED_FLOATS_MAX], values[WIDENED_FLOATS_MAX];
+    float widened[WIDENED_FLOATS_MAX];
     float p[QUERIES_MAX * CK_KV_BLOCK_TOKENS];
     float maxima[QUERIES_MAX], sums[QUERIES_MAX], factors[QUERIES_MAX];
 } attention_arena;
@@ -38,13 +40,19 @@ typedef struct {
     const ck_attention_row *rows;
     size_t row_count, tile_rows;
     size_t heads, kv_heads, head_dim, value_dim;
+    // Heads of a kv head that are taken together at the most, and how many such parts a kv head has.
+    size_t part_heads, parts;
+    // From one token's values to the next's.
+    size_t value_stride;
+    bool values_in_keys;
     float scale;
+    const float *sinks;
     float *out;
 } attention;
 
 // Queries that are taken together: `rows` rows from `row` on, `heads` heads of each, [row, head, dim] contiguous.
 typedef struct {
-    size_t row, rows, kv_head, heads;
+    size_t row, rows, kv_head, first_head, heads;
     const float *queries;
     float *out;
     attention_arena *arena;
@@ -78,9 +86,9 @@ static void accumulate(const attention *a, query_set *set, const cached_block *b
     if (span.first >= span.end) return;
     attention_arena *arena = set->arena;
     a->kernels->attention_values(block->type, arena->p + query * CK_KV_BLOCK_TOKENS + span.first,
-                                 ck_cached_at(block->type, block->values, span.first * a->value_dim),
-                                 span.end - span.first, a->value_dim, queries, arena->factors + query, next,
-                                 set->out + query * a->value_dim);
+                                 ck_cached_at(block->type, block->values, span.first * a->value_stride),
+                                 span.end - span.first, a->value_dim, a->value_stride, queries,
+                                 arena->factors + query, next, set->out + query * a->value_dim);
     for (size_t q = query; q < query + queries; q++) arena->factors[q] = 1;
 }
 
@@ -147,21 +155,23 @@ static void add_block(const attention *a, query_set *set, size_t index, bool is_
     attention_arena *arena = set->arena;
     const void *key_block = rows[0].key_blocks[index], *value_block = rows[0].value_blocks[index];
     cached_block block = {
-        a->type, head_at(a, key_block, set->kv_head, a->head_dim), head_at(a, value_block, set->kv_head, a->value_dim),
-        scales_at(a, key_block, set->kv_head, a->head_dim), scales_at(a, value_block, set->kv_head, a->value_dim)};
-    const uint8_t *next_values = block.values, *next_keys = NULL;
+        a->type, head_at(a, key_block, set->kv_head, a->head_dim),
+        head_at(a, value_block, set->kv_head, a->value_stride), scales_at(a, key_block, set->kv_head, a->head_dim),
+        scales_at(a, value_block, set->kv_head, a->value_stride)};
+    const uint8_t *next_values = a->values_in_keys ? NULL : block.values, *next_keys = NULL;
     if (!is_last) next_keys = head_at(a, rows[0].key_blocks[index + 1], set->kv_head, a->head_dim);
-    const size_t dim = a->head_dim > a->value_dim ? a->head_dim : a->value_dim;
-    if (queries >= WIDENED_QUERIES_MIN && a->type != CK_CACHE_F32 && dim * CK_KV_BLOCK_TOKENS <= WIDENED_FLOATS_MAX) {
-        widen(a, block.keys, all, a->head_dim, arena->keys);
-        widen(a, block.values, all, a->value_dim, arena->values);
+    const size_t widened = (a->head_dim + (a->values_in_keys ? 0 : a->value_dim)) * CK_KV_BLOCK_TOKENS;
+    if (queries >= WIDENED_QUERIES_MIN && a->type != CK_CACHE_F32 && widened <= WIDENED_FLOATS_MAX) {
+        float *keys = arena->widened, *values = keys + a->head_dim * CK_KV_BLOCK_TOKENS;
+        widen(a, block.keys, all, a->head_dim, keys);
+        if (!a->values_in_keys) widen(a, block.values, all, a->value_dim, values);
         block.type = CK_CACHE_F32;
-        block.keys = arena->keys;
-        block.values = arena->values;
+        block.keys = keys;
+        block.values = a->values_in_keys ? keys : values;
         next_values = next_keys = NULL;
     }
     // Keys and values of different size are not asked for by each other.
-    if (a->head_dim != a->value_dim) next_values = next_keys = NULL;
+    if (a->head_dim != a->value_stride) next_values = next_keys = NULL;
     a->kernels->attention_scores(block.type, ck_cached_at(block.type, block.keys, all.first * a->head_dim),
                                  all.end - all.first, a->head_dim, set->queries, queries, next_values,
                                  arena->p + all.first);
@@ -186,9 +196,11 @@ static void attend(const attention *a, query_set *set) {
         if (rows[r].first_token < first) first = rows[r].first_token;
         if (rows[r].token_count > end) end = rows[r].token_count;
     }
+    // A sink is a token whose score is known and whose value is zero.
     for (size_t query = 0; query < queries; query++) {
-        set->arena->maxima[query] = -INFINITY;
-        set->arena->sums[query] = 0;
+        const float *sink = a->sinks == NULL ? NULL : a->sinks + set->first_head + query % set->heads;
+        set->arena->maxima[query] = sink == NULL ? -INFINITY : *sink;
+        set->arena->sums[query] = sink == NULL ? 0 : 1;
     }
     memset(set->out, 0, queries * a->value_dim * sizeof *set->out);
     const size_t last = (end - 1) / CK_KV_BLOCK_TOKENS;
@@ -203,7 +215,8 @@ static void attend(const attention *a, query_set *set) {
 // `rows` rows of one sequence and `heads` heads from first_head on, all on one kv head.
 static void attend_rows(const attention *a, size_t row, size_t rows, size_t kv_head, size_t first_head, size_t heads) {
     attention_arena *arena = (attention_arena *)ck_worker_arena;
-    query_set set = {.row = row, .rows = rows, .kv_head = kv_head, .heads = heads, .arena = arena};
+    query_set set = {.row = row, .rows = rows, .kv_head = kv_head, .first_head = first_head, .heads = heads,
+                     .arena = arena};
     const float *queries = a->queries + (row * a->heads + first_head) * a->head_dim;
     float *out = a->out + (row * a->heads + first_head) * a->value_dim;
     if (rows == 1) {
@@ -228,49 +241,54 @@ static bool is_same_sequence(const ck_attention_row *one, const ck_attention_row
     return one->key_blocks == other->key_blocks && one->value_blocks == other->value_blocks;
 }
 
-// The rows of one tile and one kv head, in runs of one sequence. The last rows come first: they see the most tokens of
-// a prompt, and what takes longest is best begun early.
+// The rows of one tile and one part of a kv head's heads, in runs of one sequence. The last rows come first: they see
+// the most tokens of a prompt, and what takes longest is best begun early.
 static void attend_item(void *context, size_t item) {
     const attention *a = context;
-    const size_t kv_head = item % a->kv_heads, sharing = a->heads / a->kv_heads;
-    const size_t tile = ck_tile_count(a->row_count, a->tile_rows) - 1 - item / a->kv_heads;
+    const size_t sharing = a->heads / a->kv_heads;
+    const size_t part = item % a->parts, kv_head = item / a->parts % a->kv_heads;
+    const size_t tile = ck_tile_count(a->row_count, a->tile_rows) - 1 - item / a->parts / a->kv_heads;
+    const size_t first = ck_tile_start(sharing, a->parts, part);
+    const size_t heads = ck_tile_start(sharing, a->parts, part + 1) - first;
     size_t row = tile * a->tile_rows;
     const size_t end = ck_min_size(row + a->tile_rows, a->row_count);
     while (row < end) {
         size_t rows = 1;
         while (row + rows < end && is_same_sequence(&a->rows[row], &a->rows[row + rows])) rows++;
-        for (size_t first = 0; first < sharing; first += QUERIES_MAX) {
-            attend_rows(a, row, rows, kv_head, kv_head * sharing + first, ck_min_size(QUERIES_MAX, sharing - first));
-        }
+        attend_rows(a, row, rows, kv_head, kv_head * sharing + first, heads);
         row += rows;
     }
 }
 
-// As many rows as fit together, fewer where some threads would else have nothing to do.
-static size_t tile_rows(const attention *a, size_t threads) {
+// As many heads and rows as fit together, fewer where some threads would else have nothing to do.
+static void divide(attention *a, size_t threads) {
     const size_t sharing = a->heads / a->kv_heads, dim = a->head_dim > a->value_dim ? a->head_dim : a->value_dim;
-    size_t rows = ck_min_size(QUERIES_MAX, QUERY_FLOATS_MAX / dim) / sharing;
-    while (rows > TILE_ROWS_MIN && ck_tile_count(a->row_count, rows) * a->kv_heads < threads * ITEMS_PER_THREAD) {
-        rows /= 2;
-    }
-    return rows > 0 ? rows : 1;
+    a->parts = ck_tile_count(sharing, QUERIES_MAX);
+    while (sharing / a->parts >= 2 * PART_HEADS_MIN && a->row_count * a->kv_heads * a->parts < threads) a->parts *= 2;
+    a->part_heads = ck_tile_count(sharing, a->parts);
+    const size_t items = a->kv_heads * a->parts;
+    size_t rows = ck_min_size(QUERIES_MAX, QUERY_FLOATS_MAX / dim) / a->part_heads;
+    while (rows > TILE_ROWS_MIN && ck_tile_count(a->row_count, rows) * items < threads * ITEMS_PER_THREAD) rows /= 2;
+    a->tile_rows = rows > 0 ? rows : 1;
 }
 
 size_t ck_attention_scratch_bytes(void) { return sizeof(attention_arena); }
 
 void ck_attention(ck_pool *pool, ck_cache_type type, const float *queries, const ck_attention_row *rows,
-                  size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
-                  float *out, void *scratch) {
-    attention a = {ck_kernels_current(), type,  queries, rows, row_count, 1, heads, kv_heads, head_dim,
-                   value_dim,            scale, out};
+                  size_t row_count, const ck_attention_shape *shape, float *out, void *scratch) {
+    attention a = {.kernels = ck_kernels_current(), .type = type, .queries = queries, .rows = rows,
+                   .row_count = row_count, .heads = shape->heads, .kv_heads = shape->kv_heads,
+                   .head_dim = shape->head_dim, .value_dim = shape->value_dim,
+                   .value_stride = shape->values_in_keys ? shape->head_dim : shape->value_dim,
+                   .values_in_keys = shape->values_in_keys, .scale = shape->scale, .sinks = shape->sinks, .out = out};
     size_t products = 0;
     for (size_t row = 0; row < row_count; row++) {
-        products += (rows[row].token_count - rows[row].first_token) * heads * (head_dim + value_dim);
+        products += (rows[row].token_count - rows[row].first_token) * a.heads * (a.head_dim + a.value_dim);
     }
     if (products < POOLED_PRODUCTS_MIN) pool = NULL;
-    a.tile_rows = tile_rows(&a, ck_pool_threads(pool));
+    divide(&a, ck_pool_threads(pool));
     uint8_t *arena_before = ck_worker_arena;
     ck_worker_arena = scratch;
-    ck_pool_run(pool, ck_tile_count(row_count, a.tile_rows) * kv_heads, attend_item, &a);
+    ck_pool_run(pool, ck_tile_count(row_count, a.tile_rows) * a.kv_heads * a.parts, attend_item, &a);
     ck_worker_arena = arena_before;
 }

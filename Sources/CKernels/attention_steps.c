@@ -37,12 +37,12 @@ static void attention_scores(ck_cache_type type, const void *keys, size_t count,
 }
 
 static void attention_values(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
-                             size_t query_count, const float *factors, const uint8_t *next, float *out) {
+                             size_t stride, size_t query_count, const float *factors, const uint8_t *next, float *out) {
     (void)next;
     for (size_t q = 0; q < query_count; q++, p += CK_KV_BLOCK_TOKENS, out += dim) {
         for (size_t d = 0; d < dim; d++) out[d] *= factors[q];
         for (size_t t = 0; t < count; t++) {
-            for (size_t d = 0; d < dim; d++) out[d] = fmaf(p[t], ck_load_cached(type, values, t * dim + d), out[d]);
+            for (size_t d = 0; d < dim; d++) out[d] = fmaf(p[t], ck_load_cached(type, values, t * stride + d), out[d]);
         }
     }
 }

@@ -77,6 +77,7 @@ void ck_kernels_init_portable(ck_kernels *table) {
     ck_init_affine_portable(table);
     ck_init_rows_portable(table);
     ck_init_logits_portable(table);
+    ck_init_coded_portable(table);
     ck_init_convert_portable(table);
     ck_init_attention_portable(table);
 }

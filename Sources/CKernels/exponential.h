@@ -21,6 +21,10 @@
 #define CK_EXP_C3 0x1.123bd2p-7f
 #define CK_EXP_C4 0x1.6c6094p-10f
 
+// gelu(x) = x · logistic(2u) with 2u = x · (LINEAR + CUBIC x²): 2 √(2/π), and that times 0.044715.
+#define CK_GELU_LINEAR 0x1.988454p+0f
+#define CK_GELU_CUBIC 0x1.2444f2p-4f
+
 static inline float ck_exp(float x) {
     x = x > CK_EXP_MIN || x != x ? x : CK_EXP_MIN;
     x = x < CK_EXP_MAX || x != x ? x : CK_EXP_MAX;

@@ -132,9 +132,19 @@ static inline size_t ck_matrix_row_bytes(const ck_matrix *matrix) {
     switch (matrix->format) {
     case CK_FORMAT_F32: return (size_t)matrix->inputs * 4;
     case CK_FORMAT_AFFINE: return (size_t)matrix->inputs / 8 * matrix->bits;
+    case CK_FORMAT_MXFP4:
+    case CK_FORMAT_NVFP4: return (size_t)matrix->inputs / 2;
+    case CK_FORMAT_MXFP8:
+    case CK_FORMAT_FP8: return (size_t)matrix->inputs;
     default: return (size_t)matrix->inputs * 2;
     }
 }
+
+// Whether weights are plain floats.
+static inline bool ck_is_float(const ck_matrix *matrix) { return matrix->format < CK_FORMAT_AFFINE; }
+
+// Inputs that `dequantize` and `widen_coded` begin at multiples of.
+#define CK_FP8_BLOCK 128
 
 static inline const uint8_t *ck_matrix_row(const ck_matrix *matrix, size_t output) {
     return (const uint8_t *)matrix->weights + output * ck_matrix_row_bytes(matrix);
@@ -255,10 +265,15 @@ typedef struct {
     // `count` inputs of one row of an affine matrix from first_input on (multiples of its group) as float32:
     // fma(scale, q, bias).
     void (*dequantize)(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out);
-    void (*rms_norm_row)(const float *x, const float *weight, float epsilon, size_t columns, float *out);
+    // The same of the formats of small floats: element · scale.
+    void (*widen_coded)(const ck_matrix *matrix, size_t output, size_t first_input, size_t count, float *out);
+    // Weights are weight[i] + offset.
+    void (*rms_norm_row)(const float *x, const float *weight, float offset, float epsilon, size_t columns, float *out);
     void (*rope_row)(float *x, const float *cosines, const float *sines, size_t heads, size_t head_dim, size_t rotary,
                      bool interleaved);
     void (*silu_multiply)(const float *gate, const float *up, size_t count, float *out);
+    void (*gelu_multiply)(const float *gate, const float *up, size_t count, float *out);
+    void (*clamped_multiply)(const float *gate, const float *up, float limit, float alpha, size_t count, float *out);
     void (*add)(const float *a, const float *b, size_t count, float *out);
     ck_logits_summary (*summarize_logits)(const float *logits, size_t count);
     void (*f16_from_f32)(const float *from, size_t count, uint16_t *to);
@@ -271,18 +286,29 @@ typedef struct {
     float (*softmax_step)(float *scores, size_t count, float scale, float *maximum, float *sum);
     // The other steps of attention, over cached keys and values without their scales: scores[q, t] =
     // Σ_d keys[t, d] · queries[q, d] in the canon's lanes, and out[q, d] = factors[q] · out[q, d], then out[q, d] +=
-    // p[q, t] · values[t, d] for t in order. keys and values are [count, dim], queries and out [query_count, dim],
-    // scores and p [query_count, CK_KV_BLOCK_TOKENS]. count · dim elements at `next`, unless NULL, are asked of memory
-    // on the way.
+    // p[q, t] · values[t, d] for t in order. keys are [count, dim], values [count, dim] with `stride` elements from one
+    // token to the next, queries and out [query_count, dim], scores and p [query_count, CK_KV_BLOCK_TOKENS]. count ·
+    // dim elements (of values, count · stride) at `next`, unless NULL, are asked of memory on the way.
     void (*attention_scores)(ck_cache_type type, const void *keys, size_t count, size_t dim, const float *queries,
                              size_t query_count, const uint8_t *next, float *scores);
     void (*attention_values)(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
-                             size_t query_count, const float *factors, const uint8_t *next, float *out);
+                             size_t stride, size_t query_count, const float *factors, const uint8_t *next, float *out);
     void (*f32_from_int8)(const int8_t *from, size_t count, float *to);
 } ck_kernels;
 
 // The table in use.
 const ck_kernels *ck_kernels_current(void);
+
+// `count` inputs of one row of a matrix that is not of plain floats as float32, from first_input on (a multiple of its
+// group).
+static inline void ck_dequantize(const ck_kernels *kernels, const ck_matrix *matrix, size_t output, size_t first_input,
+                                 size_t count, float *out) {
+    if (matrix->format == CK_FORMAT_AFFINE) {
+        kernels->dequantize(matrix, output, first_input, count, out);
+    } else {
+        kernels->widen_coded(matrix, output, first_input, count, out);
+    }
+}
 
 // Each fills or overwrites its entries; an instruction set that this build lacks has no such function.
 void ck_kernels_init_portable(ck_kernels *table);
@@ -298,6 +324,7 @@ void ck_init_dot_portable(ck_kernels *table);
 void ck_init_affine_portable(ck_kernels *table);
 void ck_init_rows_portable(ck_kernels *table);
 void ck_init_logits_portable(ck_kernels *table);
+void ck_init_coded_portable(ck_kernels *table);
 void ck_init_convert_portable(ck_kernels *table);
 void ck_init_attention_portable(ck_kernels *table);
 

@@ -194,11 +194,11 @@ static void multiply_float_blocks(const product_run *run, const ck_product *prod
 static void multiply_float(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
     size_t n = run->inputs;
-    if (matrix->format != CK_FORMAT_AFFINE && run->uses_blocks) {
+    if (ck_is_float(matrix) && run->uses_blocks) {
         multiply_float_blocks(run, product, first, outputs);
         return;
     }
-    if (matrix->format != CK_FORMAT_AFFINE) {
+    if (ck_is_float(matrix)) {
         dot_float(run, type_of_weights(matrix), ck_matrix_row(matrix, first), outputs, output_at(run, product, first),
                   matrix->outputs);
         return;
@@ -207,7 +207,7 @@ static void multiply_float(const product_run *run, const ck_product *product, si
     size_t at_once = CK_ARENA_BYTES / (n * sizeof(float));
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
-        for (size_t o = 0; o < count; o++) run->kernels->dequantize(matrix, output + o, 0, n, dequantized + o * n);
+        for (size_t o = 0; o < count; o++) ck_dequantize(run->kernels, matrix, output + o, 0, n, dequantized + o * n);
         dot_float(run, CK_F32, dequantized, count, output_at(run, product, output), matrix->outputs);
     }
 }
@@ -224,14 +224,14 @@ _Static_assert(sizeof(panel_arena) <= CK_ARENA_BYTES, "");
 static void pack_panel(const product_run *run, const ck_matrix *matrix, size_t first, size_t outputs, size_t k,
                        size_t count, panel_arena *arena) {
     const ck_kernels *kernels = run->kernels;
-    if (matrix->format != CK_FORMAT_AFFINE) {
+    if (ck_is_float(matrix)) {
         ck_float_type type = type_of_weights(matrix);
         const uint8_t *w = ck_matrix_row(matrix, first) + k * ck_float_bytes(type);
         kernels->pack_weights(type, w, run->inputs, outputs, count, arena->panel);
         return;
     }
     for (size_t o = 0; o < outputs; o++) {
-        kernels->dequantize(matrix, first + o, k, count, arena->dequantized + o * count);
+        ck_dequantize(kernels, matrix, first + o, k, count, arena->dequantized + o * count);
     }
     kernels->pack_weights(CK_F32, arena->dequantized, count, outputs, count, arena->panel);
 }

@@ -21,6 +21,13 @@ static const char *affine_problem(const ck_matrix *matrix) {
     return NULL;
 }
 
+// `group` inputs share a scale.
+static const char *coded_problem(const ck_matrix *matrix, uint32_t group) {
+    if (matrix->scales == NULL) return "a quantised matrix needs scales";
+    if (matrix->inputs % group != 0) return "the inputs are not a multiple of the quantisation group";
+    return NULL;
+}
+
 const char *ck_matrix_problem(const ck_matrix *matrix) {
     if (matrix->outputs == 0 || matrix->inputs == 0) return "a matrix needs at least one output and one input";
     if (matrix->inputs > CK_INPUTS_MAX) return "a matrix has at most 131072 inputs";
@@ -31,6 +38,10 @@ const char *ck_matrix_problem(const ck_matrix *matrix) {
     case CK_FORMAT_F16:
     case CK_FORMAT_BF16: return NULL;
     case CK_FORMAT_AFFINE: return affine_problem(matrix);
+    case CK_FORMAT_MXFP4:
+    case CK_FORMAT_MXFP8: return coded_problem(matrix, 32);
+    case CK_FORMAT_NVFP4: return coded_problem(matrix, 16);
+    case CK_FORMAT_FP8: return coded_problem(matrix, 1);
     }
     return "unknown weight format";
 }
@@ -45,7 +56,7 @@ void ck_gather_rows(const ck_matrix *matrix, const uint32_t *ids, size_t rows, f
         case CK_FORMAT_F32: memcpy(to, from, inputs * sizeof *to); break;
         case CK_FORMAT_F16: kernels->f32_from_f16(from, inputs, to); break;
         case CK_FORMAT_BF16: kernels->f32_from_bf16(from, inputs, to); break;
-        case CK_FORMAT_AFFINE: kernels->dequantize(matrix, ids[row], 0, inputs, to); break;
+        default: ck_dequantize(kernels, matrix, ids[row], 0, inputs, to); break;
         }
     }
 }

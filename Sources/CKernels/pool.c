@@ -2,10 +2,10 @@
 // futex.
 //
 // One 64-bit word, `claims`, holds the run's number and the next item to take. A worker that read run r's description
-// takes an item by swapping (r, i) for (r, i + 1); the swap succeeds only while run r has items left, and then the
-// description it read is run r's, since the caller writes another only after every item of r is done. So a run ends
-// when its items are done and never waits for a worker that took none: a worker that the system has set aside costs
-// nothing.
+// takes an item by swapping (r, i) for (r, i + 1). Before the caller writes another description, with every item of r
+// done, it puts a run without items between: from then on no swap of r's succeeds, also not that of a worker that has
+// read r's word and then the new description. So a run ends when its items are done and never waits for a worker that
+// took none: a worker that the system has set aside costs nothing.
 #define _GNU_SOURCE
 #include "ckernels.h"
 
@@ -39,7 +39,7 @@ struct ck_pool {
     pthread_t *handles;
     uint8_t *arenas;  // [threads − 1, CK_ARENA_BYTES]
 
-    // The run in progress; written by the caller between runs. Relaxed atomics: `claims` orders them.
+    // The run in progress; written by the caller between runs, while `claims` has nothing to take.
     _Alignas(CACHE_LINE_BYTES) _Atomic(ck_pool_body) body;
     _Atomic(void *) context;
     _Atomic uint32_t items;
@@ -79,9 +79,9 @@ static void futex_wake_all(_Atomic uint32_t *word) {
 static void work_on(ck_pool *pool, uint32_t run) {
     uint64_t claim = atomic_load_explicit(&pool->claims, memory_order_acquire);
     while ((uint32_t)(claim >> 32) == run) {
-        uint32_t items = atomic_load_explicit(&pool->items, memory_order_relaxed);
-        ck_pool_body body = atomic_load_explicit(&pool->body, memory_order_relaxed);
-        void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+        uint32_t items = atomic_load_explicit(&pool->items, memory_order_acquire);
+        ck_pool_body body = atomic_load_explicit(&pool->body, memory_order_acquire);
+        void *context = atomic_load_explicit(&pool->context, memory_order_acquire);
         uint32_t item = (uint32_t)claim;
         if (item >= items) return;
         if (!atomic_compare_exchange_weak_explicit(&pool->claims, &claim, claim + 1, memory_order_acq_rel,
@@ -216,10 +216,12 @@ static void wait_until_done(ck_pool *pool, uint32_t items) {
 }
 
 static void run_slice(ck_pool *pool, uint32_t items, ck_pool_body body, void *context) {
-    uint32_t run = (uint32_t)(atomic_load_explicit(&pool->claims, memory_order_relaxed) >> 32) + 1;
-    atomic_store_explicit(&pool->body, body, memory_order_relaxed);
-    atomic_store_explicit(&pool->context, context, memory_order_relaxed);
-    atomic_store_explicit(&pool->items, items, memory_order_relaxed);
+    uint32_t run = (uint32_t)(atomic_load_explicit(&pool->claims, memory_order_relaxed) >> 32) + 2;
+    // Whoever sees one of the next stores sees this one when it swaps.
+    atomic_store(&pool->claims, (uint64_t)(run - 1) << 32 | UINT32_MAX);
+    atomic_store_explicit(&pool->body, body, memory_order_release);
+    atomic_store_explicit(&pool->context, context, memory_order_release);
+    atomic_store_explicit(&pool->items, items, memory_order_release);
     atomic_store(&pool->done, 0);
     atomic_store(&pool->claims, (uint64_t)run << 32);
     ring_bell(pool);

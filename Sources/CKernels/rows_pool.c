@@ -8,7 +8,8 @@ typedef struct {
     const ck_kernels *kernels;
     const float *a, *b;
     float *out;
-    float epsilon;
+    float offset, epsilon;  // of a norm
+    float limit, alpha;     // of a clamped gate
     size_t rows, columns;  // an element-wise operation has one row of all elements
     size_t heads, head_dim, rotary;
     bool interleaved;
@@ -27,15 +28,20 @@ static void rms_norm_item(void *context, size_t item) {
     const row_run *run = context;
     for (size_t row = item * run->item_rows; row < end_row(run, item); row++) {
         size_t at = row * run->columns;
-        run->kernels->rms_norm_row(run->a + at, run->b, run->epsilon, run->columns, run->out + at);
+        run->kernels->rms_norm_row(run->a + at, run->b, run->offset, run->epsilon, run->columns, run->out + at);
     }
+}
+
+void ck_rms_norm_offset(ck_pool *pool, const float *x, const float *weight, float offset, float epsilon, size_t rows,
+                        size_t columns, float *out) {
+    row_run run = {.kernels = ck_kernels_current(), .a = x, .b = weight, .out = out, .offset = offset,
+                   .epsilon = epsilon, .rows = rows, .columns = columns};
+    run_rows(pool, &run, rms_norm_item);
 }
 
 void ck_rms_norm(ck_pool *pool, const float *x, const float *weight, float epsilon, size_t rows, size_t columns,
                  float *out) {
-    row_run run = {.kernels = ck_kernels_current(), .a = x, .b = weight, .out = out, .epsilon = epsilon, .rows = rows,
-                   .columns = columns};
-    run_rows(pool, &run, rms_norm_item);
+    ck_rms_norm_offset(pool, x, weight, 0, epsilon, rows, columns, out);
 }
 
 static void rope_item(void *context, size_t item) {
@@ -61,6 +67,18 @@ static void silu_multiply_item(void *context, size_t item) {
     run->kernels->silu_multiply(run->a + first, run->b + first, count, run->out + first);
 }
 
+static void gelu_multiply_item(void *context, size_t item) {
+    const row_run *run = context;
+    size_t first = item * ITEM_ELEMENTS, count = ck_min_size(ITEM_ELEMENTS, run->columns - first);
+    run->kernels->gelu_multiply(run->a + first, run->b + first, count, run->out + first);
+}
+
+static void clamped_multiply_item(void *context, size_t item) {
+    const row_run *run = context;
+    size_t first = item * ITEM_ELEMENTS, count = ck_min_size(ITEM_ELEMENTS, run->columns - first);
+    run->kernels->clamped_multiply(run->a + first, run->b + first, run->limit, run->alpha, count, run->out + first);
+}
+
 static void add_item(void *context, size_t item) {
     const row_run *run = context;
     size_t first = item * ITEM_ELEMENTS, count = ck_min_size(ITEM_ELEMENTS, run->columns - first);
@@ -70,6 +88,25 @@ static void add_item(void *context, size_t item) {
 void ck_silu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out) {
     row_run run = {.kernels = ck_kernels_current(), .a = gate, .b = up, .out = out, .columns = count};
     ck_pool_run(pool, (count + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS, silu_multiply_item, &run);
+}
+
+void ck_gelu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out) {
+    row_run run = {.kernels = ck_kernels_current(), .a = gate, .b = up, .out = out, .columns = count};
+    ck_pool_run(pool, (count + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS, gelu_multiply_item, &run);
+}
+
+void ck_clamped_multiply(ck_pool *pool, const float *gate, const float *up, float limit, float alpha, size_t count,
+                         float *out) {
+    row_run run = {.kernels = ck_kernels_current(), .a = gate, .b = up, .out = out, .limit = limit, .alpha = alpha,
+                   .columns = count};
+    ck_pool_run(pool, (count + ITEM_ELEMENTS - 1) / ITEM_ELEMENTS, clamped_multiply_item, &run);
+}
+
+void ck_separate_pairs(const float *pairs, size_t count, float *first, float *second) {
+    for (size_t i = 0; i < count; i++) {
+        first[i] = pairs[2 * i];
+        second[i] = pairs[2 * i + 1];
+    }
 }
 
 void ck_add(ck_pool *pool, const float *a, const float *b, size_t count, float *out) {

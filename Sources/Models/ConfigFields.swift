@@ -40,17 +40,41 @@ public struct ConfigFields: Sendable {
         return integers
     }
 
-    /// Numbers in `allowed`.
-    public func numbers(_ name: String, in allowed: ClosedRange<Double>) throws(ConfigError) -> [Double] {
+    /// `count` numbers in `allowed`.
+    public func numbers(_ name: String, count: Int, in allowed: ClosedRange<Double>) throws(ConfigError) -> [Double] {
+        func refusal() -> ConfigError {
+            error(name, "a list of \(count) numbers from \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        guard case .array(let elements) = value(name), elements.count == count else { throw refusal() }
         var numbers: [Double] = []
-        guard case .array(let elements) = value(name) else { throw error(name, "a list of numbers") }
         for element in elements {
-            guard case .number(let number) = element, allowed ~= number else {
-                throw error(name, "a list of numbers from \(allowed.lowerBound) to \(allowed.upperBound)")
-            }
+            guard case .number(let number) = element, allowed ~= number else { throw refusal() }
             numbers.append(number)
         }
         return numbers
+    }
+
+    /// A list of `count` words, each one that `Choice` knows; nil when the field is missing.
+    public func choices<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: String, count: Int, of type: Choice.Type
+    ) throws(ConfigError) -> [Choice]? {
+        guard let value = value(name) else { return nil }
+        func refusal() -> ConfigError {
+            let known = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            return error(name, "a list of \(count), each one of \(known)")
+        }
+        guard case .array(let elements) = value, elements.count == count else { throw refusal() }
+        var choices: [Choice] = []
+        for element in elements {
+            guard case .string(let word) = element, let choice = Choice(rawValue: word) else { throw refusal() }
+            choices.append(choice)
+        }
+        return choices
+    }
+
+    /// Itself with `values` where fields are missing.
+    func withDefaults(_ values: [String: JSONValue]) -> ConfigFields {
+        ConfigFields(path: path, values: self.values.filter { $0.value != .null }.merging(values) { own, _ in own })
     }
 
     /// A number in `allowed`; a missing field is `standard` where that is given.

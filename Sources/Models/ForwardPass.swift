@@ -98,13 +98,14 @@ public final class ForwardPass {
     /// - Parameters:
     ///   - queries: `[row, heads · shape.keyDimension]`.
     ///   - keys: `[row, shape.heads · shape.keyDimension]`.
-    ///   - values: `[row, shape.heads · shape.valueDimension]`.
+    ///   - values: `[row, shape.heads · shape.valueDimension]`; nil where values lie in the keys.
     ///   - window: tokens that a row attends to, itself included; nil: all.
+    ///   - sinks: for each query head a score that joins its softmax with a value of zero.
     /// - Returns: `[row, heads · shape.valueDimension]`.
     /// - Throws: ``TensorError``, or ``CacheError`` when a sequence has two runs in the step.
     func attend(
-        layer: Int, queries: Tensor, keys: Tensor, values: Tensor, heads: Int, cache shape: CacheShape, scale: Float,
-        window: Int? = nil
+        layer: Int, queries: Tensor, keys: Tensor, values: Tensor?, heads: Int, cache shape: CacheShape, scale: Float,
+        window: Int? = nil, sinks: UnsafePointer<Float>? = nil
     ) throws -> Tensor {
         let attended = try AttentionRows(count: queries.rows, in: compute)
         let pool = runs[0].cache[layer].pool
@@ -114,13 +115,13 @@ public final class ForwardPass {
             guard cache.length == run.position else {
                 throw CacheError.positionGap(layer: layer, position: run.position, cached: cache.length)
             }
-            cache.append(keys: keys.rows(run.rows), values: values.rows(run.rows))
+            cache.append(keys: keys.rows(run.rows), values: values?.rows(run.rows))
             for (offset, row) in run.rows.enumerated() {
                 let end = run.position + offset + 1
                 cache.attend(row, of: attended, tokens: max(0, end - (window ?? end))..<end)
             }
         }
         return try attended.attend(
-            queries: queries, heads: heads, cache: shape, type: pool.type, scale: scale)
+            queries: queries, heads: heads, cache: shape, type: pool.type, scale: scale, sinks: sinks)
     }
 }

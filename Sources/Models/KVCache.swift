@@ -5,14 +5,16 @@ public import Tensors
 /// Keys and values of the tokens of a sequence so far, in blocks of ``CacheBlock/tokens`` tokens that are borrowed as
 /// it grows.
 ///
-/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]`. Not thread-safe.
+/// A block holds keys `[heads, tokens, keyDimension]`, then values `[heads, tokens, valueDimension]` unless these lie
+/// in the keys. Not thread-safe.
 public final class KVCache {
     public let shape: CacheShape
     public let pool: CacheBlockPool
     /// Tokens it holds.
     public private(set) var length = 0
 
-    private let keyBytes: Int
+    // Where values begin in a block.
+    private let valueOffset: Int
     private let blockBytes: Int
     private var blockCount = 0
     // Tables for the kernel; entry i points into block i.
@@ -26,9 +28,9 @@ public final class KVCache {
     public init(shape: CacheShape, pool: CacheBlockPool) {
         self.shape = shape
         self.pool = pool
-        keyBytes = CacheBlock.bytes(heads: shape.heads, dimension: shape.keyDimension, type: pool.type)
-        blockBytes =
-            keyBytes + CacheBlock.bytes(heads: shape.heads, dimension: shape.valueDimension, type: pool.type)
+        let keyBytes = shape.keyBlockBytes(as: pool.type)
+        valueOffset = shape.valuesInKeys ? 0 : keyBytes
+        blockBytes = keyBytes + shape.valueBlockBytes(as: pool.type)
         keys = .allocate(capacity: tableCapacity)
         values = .allocate(capacity: tableCapacity)
     }
@@ -72,7 +74,7 @@ public final class KVCache {
 
     private func set(block index: Int, _ block: UnsafeMutableRawPointer) {
         keys[index] = UnsafeRawPointer(block)
-        values[index] = UnsafeRawPointer(block) + keyBytes
+        values[index] = UnsafeRawPointer(block) + valueOffset
     }
 
     /// Holds the first `count` tokens of `other`, in place of what it held, by sharing their blocks. Both can go on:
@@ -89,7 +91,7 @@ public final class KVCache {
             guard let block = other.keys[index] else { preconditionFailure("a cache has the blocks of its tokens") }
             pool.share(block)
             keys[index] = block
-            values[index] = block + keyBytes
+            values[index] = block + valueOffset
         }
         blockCount = shared
         length = count
@@ -98,15 +100,18 @@ public final class KVCache {
     /// Adds tokens, for which room has been reserved.
     /// - Parameters:
     ///   - newKeys: `[token, heads · keyDimension]`.
-    ///   - newValues: `[token, heads · valueDimension]`.
-    public func append(keys newKeys: Tensor, values newValues: Tensor) {
-        precondition(newKeys.rows == newValues.rows, "a value for each key")
+    ///   - newValues: `[token, heads · valueDimension]`; nil where values lie in the keys.
+    public func append(keys newKeys: Tensor, values newValues: Tensor?) {
+        precondition((newValues == nil) == shape.valuesInKeys, "values, unless they lie in the keys")
+        precondition(newValues.map { $0.rows == newKeys.rows } ?? true, "a value for each key")
         precondition(newKeys.columns == shape.heads * shape.keyDimension, "keys of the cache's shape")
-        precondition(newValues.columns == shape.heads * shape.valueDimension, "values of the cache's shape")
+        precondition(
+            newValues.map { $0.columns == shape.heads * shape.valueDimension } ?? true, "values of the cache's shape")
         precondition(Self.blocks(for: length + newKeys.rows) <= blockCount, "room is reserved before tokens are added")
         for row in 0..<newKeys.rows {
             let (block, slot) = (length + row).quotientAndRemainder(dividingBy: CacheBlock.tokens)
             store(newKeys.elements + row * newKeys.columns, shape.keyDimension, slot, in: keys[block])
+            guard let newValues else { continue }
             store(newValues.elements + row * newValues.columns, shape.valueDimension, slot, in: values[block])
         }
         length += newKeys.rows

@@ -47,6 +47,8 @@ public struct ModelShape: Sendable, Equatable {
     public var contextTokensMax: Int
     /// What each layer keeps of a token.
     public var caches: [CacheShape]
+    /// Columns of a row that a layer computes with beside the outputs of its matrices.
+    public var workingColumns = 0
 
     public init(hiddenSize: Int, vocabularySize: Int, contextTokensMax: Int, caches: [CacheShape]) {
         self.hiddenSize = hiddenSize

@@ -4,7 +4,8 @@
 public enum ModelRegistry {
     /// Every family; another one is another line.
     private static let families: [any Model.Type] = [
-        Llama.self, Qwen2.self, Qwen2MoE.self, Qwen3.self, Qwen3MoE.self,
+        DeepSeek.self, Gemma3.self, Glm4MoE.self, GptOss.self, Llama.self, Phi3.self, Qwen2.self, Qwen2MoE.self,
+        Qwen3.self, Qwen3MoE.self,
     ]
 
     /// The `model_type`s that are known, sorted.

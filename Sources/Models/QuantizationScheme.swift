@@ -23,9 +23,10 @@ public struct QuantizationScheme: Sendable, Equatable {
             return
         }
         if let method = section.value("quant_method") {
-            throw ConfigError(
-                "config.json: the weights are quantized by the method \(method), which is not supported; "
-                    + "use the model in bf16, or converted to MLX's affine quantization")
+            try Self.check(method, section)
+            // What is packed is seen by the names of its tensors.
+            (common, overrides) = (nil, [:])
+            return
         }
         common = try QuantizationParameters(section)
         var overrides: [String: QuantizationParameters?] = [:]
@@ -41,18 +42,38 @@ public struct QuantizationScheme: Sendable, Equatable {
         }
         self.overrides = overrides
     }
+
+    /// That weights packed as Hugging Face's `quant_method` says can be read.
+    private static func check(_ method: JSONValue, _ section: ConfigFields) throws(ConfigError) {
+        switch method {
+        case .string("mxfp4"): return
+        case .string("fp8"):
+            guard section.value("weight_block_size") == .array([.number(128), .number(128)]) else {
+                throw section.error("weight_block_size", "[128, 128]")
+            }
+        default:
+            throw ConfigError(
+                "config.json: the weights are quantized by the method \(method), which is not supported; "
+                    + "use the model in bf16, or converted to one of MLX's quantizations")
+        }
+    }
 }
 
 /// How one module is packed.
 public enum QuantizationParameters: Sendable, Equatable {
     /// MLX's affine mode.
     case affine(AffineQuantization)
+    /// MLX's modes of small floats.
+    case coded(CodedQuantization)
 
     static let fieldNames = ["group_size", "bits", "mode"]
 
     /// The modes that config.json may name.
     private enum Mode: String, CaseIterable {
         case affine
+        case mxfp4
+        case mxfp8
+        case nvfp4
     }
 
     /// A section with `group_size`, `bits` and `mode`; a missing mode is affine, also in an override below another
@@ -63,6 +84,19 @@ public enum QuantizationParameters: Sendable, Equatable {
             let bits = try section.integer("bits", in: 1...8)
             let group = try section.integer("group_size", in: 1...ModelLimits.hiddenSizeMax)
             self = .affine(AffineQuantization(bits: bits, group: group))
+        case .mxfp4: self = .coded(try Self.coded(.mxfp4, section))
+        case .mxfp8: self = .coded(try Self.coded(.mxfp8, section))
+        case .nvfp4: self = .coded(try Self.coded(.nvfp4, section))
         }
+    }
+
+    /// A mode that has one width and one size of groups, which the section may state.
+    private static func coded(
+        _ quantization: CodedQuantization, _ section: ConfigFields
+    ) throws(ConfigError) -> CodedQuantization {
+        let (bits, group) = (quantization.bits, quantization.group)
+        _ = try section.integer("bits", in: bits...bits, standard: bits)
+        _ = try section.integer("group_size", in: group...group, standard: group)
+        return quantization
     }
 }

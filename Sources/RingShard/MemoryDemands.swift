@@ -61,10 +61,12 @@ extension MemoryDemands {
     private static func workingBytes(_ plan: LayerPlan, _ shape: ModelShape) -> Int {
         // Of the experts of a mixture a row goes through a few.
         let expertsPerRow = 16
-        var columns = 8 * shape.hiddenSize
+        var columns = 8 * shape.hiddenSize + shape.workingColumns
         var expertColumns = 0
-        for entry in plan.entries where entry.shape.count >= 2 && entry.name.hasSuffix(".weight") {
-            let outputs = entry.shape[entry.shape.count - 2]
+        for entry in plan.entries
+        where entry.shape.count >= 2 && (entry.name.hasSuffix(".weight") || entry.name.hasSuffix("_blocks")) {
+            // Blocks are [experts, outputs, groups, bytes].
+            let outputs = entry.shape.count == 4 ? entry.shape[1] : entry.shape[entry.shape.count - 2]
             if entry.name.contains("experts.") || entry.shape.count > 2 {
                 expertColumns = max(expertColumns, outputs)
             } else {

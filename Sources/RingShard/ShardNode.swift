@@ -24,6 +24,8 @@ public final class ShardNode {
     private let modelFingerprint: [UInt8]
     private let logger: Logger
     private var epoch: UInt64 = 0
+    /// What the log said last of why the ring does not form: the API asks every few seconds and meets the same again.
+    private var obstacle: String?
 
     public init(name: String, modelFingerprint: [UInt8], runtime: any StepRuntime, logger: Logger) {
         self.name = name
@@ -49,9 +51,18 @@ public final class ShardNode {
             }
             return nil
         } catch {
-            logger.warning("\(error.reason)", metadata: ["kind": "\(error.kind)", "step": "\(error.stepID)"])
+            log(error)
             return error
         }
+    }
+
+    /// Says each failure of a step, and what keeps the ring from forming when it changes.
+    private func log(_ failure: Failure) {
+        let isKnown = failure.stepID == 0 && failure.reason == obstacle
+        if failure.stepID == 0 { obstacle = failure.reason }
+        logger.log(
+            level: isKnown ? .debug : .warning, "\(failure.reason)",
+            metadata: ["kind": "\(failure.kind)", "step": "\(failure.stepID)"])
     }
 
     private func receive(_ probe: Probe, _ forward: Forward) throws(Failure) {
@@ -84,6 +95,7 @@ public final class ShardNode {
             logger.debug("epoch \(epoch) begins")
         }
         try pass(Frame(.begin(begin)), forward, epoch: begin.epoch)
+        obstacle = nil
     }
 
     private func receive(_ step: Step, payload: [UInt8], _ forward: Forward) throws(Failure) {

@@ -37,8 +37,9 @@ public struct AttentionRows {
     /// Lets `row` attend to `tokens` of its sequence, its own included, not empty.
     ///
     /// - Parameters:
-    ///   - keys: the sequence's blocks of keys, in order; the first holds token 0.
-    ///   - values: the same of values.
+    ///   - keys: the sequence's blocks of keys, in order; the first holds token 0. Those of tokens before the first of
+    ///     `tokens` are not looked at.
+    ///   - values: the same of values; the blocks of keys where those hold the values.
     public func set(
         _ row: Int, keys: UnsafePointer<UnsafeRawPointer?>, values: UnsafePointer<UnsafeRawPointer?>, tokens: Range<Int>
     ) {
@@ -52,9 +53,11 @@ public struct AttentionRows {
     /// softmax(scale · q Kᵀ) V for each row and head of `queries`, `[rows, heads, shape.keyDimension]`.
     ///
     /// Query head h reads the cached head h · shape.heads / heads.
+    /// - Parameter sinks: for each query head a score that joins its softmax with a value of zero.
     /// - Returns: `[rows, heads · shape.valueDimension]`.
     public func attend(
-        queries: Tensor, heads: Int, cache shape: CacheShape, type: CacheType, scale: Float
+        queries: Tensor, heads: Int, cache shape: CacheShape, type: CacheType, scale: Float,
+        sinks: UnsafePointer<Float>? = nil
     ) throws(TensorError) -> Tensor {
         let compute = queries.compute
         precondition(
@@ -64,9 +67,11 @@ public struct AttentionRows {
         let mark = compute.arena.mark()
         defer { compute.arena.release(to: mark) }
         let scratch = try compute.arena.allocate(bytes: ck_attention_scratch_bytes())
+        var kernelShape = ck_attention_shape(
+            heads: heads, kv_heads: shape.heads, head_dim: shape.keyDimension, value_dim: shape.valueDimension,
+            values_in_keys: shape.valuesInKeys, scale: scale, sinks: sinks)
         ck_attention(
-            compute.pool.pool, type.kernelType, queries.elements, rows, count, heads, shape.heads, shape.keyDimension,
-            shape.valueDimension, scale, output.elements, scratch)
+            compute.pool.pool, type.kernelType, queries.elements, rows, count, &kernelShape, output.elements, scratch)
         return output
     }
 }
@@ -79,16 +84,28 @@ public struct CacheShape: Sendable, Equatable {
     public var keyDimension: Int
     /// Columns of a head's value.
     public var valueDimension: Int
+    /// Whether a head's value is the first columns of its key, so that keys alone are kept: latent attention.
+    public var valuesInKeys: Bool
 
-    public init(heads: Int, keyDimension: Int, valueDimension: Int) {
+    public init(heads: Int, keyDimension: Int, valueDimension: Int, valuesInKeys: Bool = false) {
         self.heads = heads
         self.keyDimension = keyDimension
         self.valueDimension = valueDimension
+        self.valuesInKeys = valuesInKeys
+    }
+
+    /// Bytes of a block of keys.
+    public func keyBlockBytes(as type: CacheType) -> Int {
+        CacheBlock.bytes(heads: heads, dimension: keyDimension, type: type)
+    }
+
+    /// Bytes of a block of values: none where they lie in the keys.
+    public func valueBlockBytes(as type: CacheType) -> Int {
+        valuesInKeys ? 0 : CacheBlock.bytes(heads: heads, dimension: valueDimension, type: type)
     }
 
     /// Bytes of a token's keys and values.
     public func bytesPerToken(as type: CacheType) -> Int {
-        (CacheBlock.bytes(heads: heads, dimension: keyDimension, type: type)
-            + CacheBlock.bytes(heads: heads, dimension: valueDimension, type: type)) / CacheBlock.tokens
+        (keyBlockBytes(as: type) + valueBlockBytes(as: type)) / CacheBlock.tokens
     }
 }

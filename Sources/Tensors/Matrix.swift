@@ -45,6 +45,23 @@ public struct Matrix: @unchecked Sendable {  // Its pointers are to memory that 
         try self.init(kernel, outputs: outputs, inputs: inputs, module: module)
     }
 
+    /// A matrix of small floats with a scale for each group of inputs, or for each block.
+    ///
+    /// - Parameters:
+    ///   - weights: `[outputs, inputs]` elements of 8 bits, or of 4 with the first in the low half of a byte.
+    ///   - scales: as ``CodedQuantization`` says.
+    ///   - module: its path in the checkpoint, for errors.
+    public init(
+        coded quantization: CodedQuantization, outputs: Int, inputs: Int, weights: UnsafeRawPointer,
+        scales: UnsafeRawPointer, module: String
+    ) throws(MatrixError) {
+        var kernel = ck_matrix()
+        kernel.format = quantization.format
+        kernel.weights = weights
+        kernel.scales = scales
+        try self.init(kernel, outputs: outputs, inputs: inputs, module: module)
+    }
+
     private init(_ described: ck_matrix, outputs: Int, inputs: Int, module: String) throws(MatrixError) {
         guard let rows = UInt32(exactly: outputs), let columns = UInt32(exactly: inputs), rows > 0, columns > 0 else {
             throw MatrixError(module: module, problem: "a matrix cannot have \(outputs) outputs and \(inputs) inputs")
@@ -76,6 +93,38 @@ public struct AffineQuantization: Sendable, Equatable {
     public init(bits: Int, group: Int) {
         self.bits = bits
         self.group = group
+    }
+}
+
+/// Formats of small floats; values are element · scale.
+public enum CodedQuantization: Sendable, Equatable, CaseIterable {
+    /// E2M1 in groups of 32 with a power of two as scale, `[outputs, inputs / 32]` bytes E8M0.
+    case mxfp4
+    /// E4M3 with the same scales.
+    case mxfp8
+    /// E2M1 in groups of 16 with scales `[outputs, inputs / 16]` in E4M3.
+    case nvfp4
+    /// E4M3 in blocks of 128 outputs and 128 inputs with a float32 scale, `[outputs / 128, inputs / 128]` rounded up.
+    case fp8
+
+    /// Width of an element.
+    public var bits: Int { self == .mxfp4 || self == .nvfp4 ? 4 : 8 }
+    /// Inputs that share a scale.
+    public var group: Int {
+        switch self {
+        case .mxfp4, .mxfp8: 32
+        case .nvfp4: 16
+        case .fp8: 128
+        }
+    }
+
+    var format: ck_format {
+        switch self {
+        case .mxfp4: CK_FORMAT_MXFP4
+        case .mxfp8: CK_FORMAT_MXFP8
+        case .nvfp4: CK_FORMAT_NVFP4
+        case .fp8: CK_FORMAT_FP8
+        }
     }
 }
 

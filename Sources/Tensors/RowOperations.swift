@@ -4,18 +4,42 @@ internal import CKernels
 
 extension Tensor {
     /// x / √(mean(x²) + epsilon) · weight for each row x, as a new tensor. RMSNorm of Zhang and Sennrich, 2019.
-    /// - Parameter weight: ``columns`` values.
+    /// - Parameters:
+    ///   - weight: ``columns`` values.
+    ///   - offset: added to each of them.
     public func rootMeanSquareNormalized(
-        weight: UnsafePointer<Float>, epsilon: Float
+        weight: UnsafePointer<Float>, offset: Float = 0, epsilon: Float
     ) throws(TensorError) -> Tensor {
         let output = try Tensor(rows: rows, columns: columns, in: compute)
-        ck_rms_norm(compute.pool.pool, elements, weight, epsilon, rows, columns, output.elements)
+        ck_rms_norm_offset(compute.pool.pool, elements, weight, offset, epsilon, rows, columns, output.elements)
         return output
     }
 
     /// The same in place.
-    public func normalizeRootMeanSquare(weight: UnsafePointer<Float>, epsilon: Float) {
-        ck_rms_norm(compute.pool.pool, elements, weight, epsilon, rows, columns, elements)
+    public func normalizeRootMeanSquare(weight: UnsafePointer<Float>, offset: Float = 0, epsilon: Float) {
+        ck_rms_norm_offset(compute.pool.pool, elements, weight, offset, epsilon, rows, columns, elements)
+    }
+
+    /// Multiplies each value by `factor`.
+    public func scale(by factor: Float) {
+        for index in 0..<count { elements[index] *= factor }
+    }
+
+    /// Copies columns of each head of `other` to columns of each head of its own, the rows of both being alike.
+    ///
+    /// - Parameters:
+    ///   - columns: of a head of `other`, whose heads have `otherHeadColumns`.
+    ///   - first: where they go in a head of its own, whose heads have `headColumns`.
+    public func copyHeads(
+        _ columns: Range<Int>, of other: Tensor, headColumns otherHeadColumns: Int, to first: Int, headColumns: Int
+    ) {
+        let heads = count / headColumns
+        precondition(other.count == heads * otherHeadColumns && other.rows == rows, "as many heads")
+        precondition(columns.upperBound <= otherHeadColumns && first + columns.count <= headColumns, "columns of heads")
+        for head in 0..<heads {
+            (elements + head * headColumns + first).update(
+                from: other.elements + head * otherHeadColumns + columns.lowerBound, count: columns.count)
+        }
     }
 
     /// Rotates the first columns of every head in place, by an angle for each row and pair of columns. Su et al., 2021.
@@ -67,6 +91,34 @@ public func siluMultiply(_ gate: Tensor, _ up: Tensor) -> Tensor {
     precondition(gate.rows == up.rows && gate.columns == up.columns, "a gate for each value")
     ck_silu_multiply(gate.compute.pool.pool, gate.elements, up.elements, gate.count, gate.elements)
     return gate
+}
+
+/// gelu(gate) · up, element by element, in the memory of `gate`, with the tangent's approximation of GELU. GEGLU of
+/// Shazeer, 2020.
+public func geluMultiply(_ gate: Tensor, _ up: Tensor) -> Tensor {
+    precondition(gate.rows == up.rows && gate.columns == up.columns, "a gate for each value")
+    ck_gelu_multiply(gate.compute.pool.pool, gate.elements, up.elements, gate.count, gate.elements)
+    return gate
+}
+
+/// g · logistic(alpha · g) · (u + 1), element by element, in the memory of `gate`, with g the gate up to `limit` and u
+/// the value within ± `limit`. OpenAI, 2025.
+public func clampedMultiply(_ gate: Tensor, _ up: Tensor, limit: Float, alpha: Float) -> Tensor {
+    precondition(gate.rows == up.rows && gate.columns == up.columns, "a gate for each value")
+    ck_clamped_multiply(
+        gate.compute.pool.pool, gate.elements, up.elements, limit, alpha, gate.count, gate.elements)
+    return gate
+}
+
+extension Tensor {
+    /// Its columns of even and of odd number, as new tensors of half as many columns.
+    public func separatingPairs() throws(TensorError) -> (Tensor, Tensor) {
+        precondition(columns % 2 == 0, "columns make pairs")
+        let first = try Tensor(rows: rows, columns: columns / 2, in: compute)
+        let second = try Tensor(rows: rows, columns: columns / 2, in: compute)
+        ck_separate_pairs(elements, count / 2, first.elements, second.elements)
+        return (first, second)
+    }
 }
 
 /// Cosines and sines of rotary angles, each `[rows, pairs]`.

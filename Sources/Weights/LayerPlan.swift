@@ -3,9 +3,9 @@
 /// What loading a layer (or the embedding, or the head) takes: its tensors and their places in a ``WeightSlab``.
 /// Nothing is read to make one.
 ///
-/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) are widened to float32 on loading, so that
-/// model code takes them as they are and building a layer reads no data. Tensors with a ``ConversionLayout`` are
-/// converted while they are read. Everything else stays as it is stored.
+/// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) and stacked biases of experts are widened to
+/// float32 on loading, so that model code takes them as they are and building a layer reads no data. Tensors with a
+/// ``ConversionLayout`` are converted while they are read. Everything else stays as it is stored.
 ///
 /// What follows each other in a file does so in the slab, at the same place in its block of 4096 bytes, so that whole
 /// blocks can come directly from the disk.
@@ -114,7 +114,7 @@ public struct LayerPlan: Sendable {
                     end = aligned(end + part.byteCount)
                 }
                 conversions.append(Conversion(entry: entry, slabOffsets: offsets))
-            } else if entry.shape.count == 1, entry.elementType == .f16 || entry.elementType == .bf16 {
+            } else if Self.isVector(entry), entry.elementType == .f16 || entry.elementType == .bf16 {
                 place(entry.name, .f32, entry.shape, at: end)
                 widenings.append(
                     Widening(entry: entry, readOffset: readOffsets[entry.name] ?? 0, slabOffset: end))
@@ -132,6 +132,11 @@ public struct LayerPlan: Sendable {
         self.placements = placements
         self.byteCount = aligned(end + Self.overreadBytes)
         self.storedByteCount = entries.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// Whether a tensor is a vector, or one for each expert.
+    private static func isVector(_ entry: TensorEntry) -> Bool {
+        entry.shape.count == 1 || entry.shape.count == 2 && entry.name.hasSuffix("bias")
     }
 
     /// Places tensors, in the order of the files, in whole blocks.

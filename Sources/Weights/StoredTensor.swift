@@ -6,7 +6,7 @@
 public struct StoredTensor: @unchecked Sendable {
     /// Full name in the checkpoint.
     public let name: String
-    /// As it lies in memory: one-dimensional f16 and bf16 tensors have become f32.
+    /// As it lies in memory: one-dimensional f16 and bf16 tensors, and stacked biases, have become f32.
     public let elementType: ElementType
     /// Slowest dimension first.
     public let shape: [Int]

@@ -16,10 +16,14 @@ final class PeerProcess: Sendable {
         case prefill(tokens: Int)
         case decode(tokens: Int, prompt: Int)
         case greedy(prompt: [Int], tokens: Int)
+        /// For `tell` alone, with a cache in float32 if `isFloat`.
+        case loadForTelling(model: String, threads: Int, context: Int, isFloat: Bool)
+        case tell(text: [Int])
 
         private enum CodingKeys: String, CodingKey {
             case name = "do"
-            case model, threads, context, tokens, prompt
+            case model, threads, context, tokens, prompt, telling, text
+            case isFloat = "float"
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -41,6 +45,13 @@ final class PeerProcess: Sendable {
                 try container.encode("greedy", forKey: .name)
                 try container.encode(prompt, forKey: .prompt)
                 try container.encode(tokens, forKey: .tokens)
+            case .loadForTelling(let model, let threads, let context, let isFloat):
+                try Self.load(model: model, threads: threads, context: context).encode(to: encoder)
+                try container.encode(true, forKey: .telling)
+                try container.encode(isFloat, forKey: .isFloat)
+            case .tell(let text):
+                try container.encode("tell", forKey: .name)
+                try container.encode(text, forKey: .text)
             }
         }
     }
@@ -49,6 +60,7 @@ final class PeerProcess: Sendable {
         var error: String?
         var seconds: Double?
         var tokens: [Int]?
+        var logProbabilities: [Double]?
         var version: String?
     }
 

@@ -9,6 +9,7 @@ struct RingBenchCommand: AsyncParsableCommand {
         commandName: "ring-bench", abstract: "Measures the ring on this machine.", version: Software.version,
         subcommands: [
             AllCommand.self, BandwidthCommand.self, DecodeCommand.self, PrefillCommand.self, RingCommand.self,
-            HopCommand.self, StepCommand.self, TokenizerCommand.self, PrefixCommand.self, PerplexityCommand.self,
+            BatchCommand.self, HopCommand.self, StepCommand.self, TokenizerCommand.self, PrefixCommand.self,
+            PerplexityCommand.self, LogitsCommand.self,
         ])
 }

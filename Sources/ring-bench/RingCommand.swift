@@ -3,24 +3,34 @@
 import ArgumentParser
 import RingAPI
 
-struct RingCommand: AsyncParsableCommand {
+struct RingCommand: BenchJob {
     static let configuration = CommandConfiguration(
-        commandName: "ring", abstract: "A ring of one shard against a ring of two, each shard with the same threads.",
+        commandName: "ring", abstract: "A ring of two shards against a ring of one, each shard with the same threads.",
         discussion: """
-            Both rings stay up and are measured in turns; each figure is the best of the rounds. Layers are cut so that \
-            the shards read as many bytes for a token (--cut bytes), or in equal numbers (--cut layers), which suits \
-            prompts, as the head is applied to their last token alone.
+            The rings stay up and are measured in turns. The limit is measured in the same rounds: two copies of the \
+            one-shard ring side by side, each with half the streams, or with a prompt of its own. Two shards that are \
+            never idle can do no more: they too take two steps of half the streams at a time, and share memory.
+
+            Layers are cut evenly for one stream and for prompts, whose last token alone meets the head; for several \
+            streams so that both shards read as many bytes for a token, the head's among them.
             """)
 
     enum Cut: String, ExpressibleByArgument, CaseIterable { case bytes, layers }
 
     enum Part: String, ExpressibleByArgument, CaseIterable { case decode, prefill, streams }
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory.", valueName: "dir"))
-    var model = "examples/model"
+    @OptionGroup var options: BenchOptions
 
-    @Option(help: "bytes or layers.")
-    var cut: Cut = .layers
+    @Option(help: ArgumentHelp("4, 8 or bf16.", valueName: "format"))
+    var bits = BenchFormat.fourBits
+
+    @Option(
+        name: [.short, .customLong("model")],
+        help: ArgumentHelp("Model directory, in place of a generated one.", valueName: "dir"))
+    var model: String?
+
+    @Option(help: "bytes or layers, whatever is measured.")
+    var cut: Cut?
 
     @Option(name: .customLong("measure"), help: "decode, prefill or streams; may be given several times.")
     var parts: [Part] = Part.allCases
@@ -34,29 +44,54 @@ struct RingCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Numbers of streams at the same time.", valueName: "count"))
     var streams: [Int] = [4, 8]
 
-    @Option(help: ArgumentHelp("Times each ring is measured.", valueName: "count"))
-    var rounds = 3
-
     @Option(help: ArgumentHelp("Threads of each shard.", valueName: "count"))
     var threads = 1
 
     @Option(help: ArgumentHelp("Most rows of a step.", valueName: "count"))
     var rowsPerStep = SchedulerLimits().rowsPerStepMax
 
-    @Option(help: ArgumentHelp("Steps on a ring at the same time; default: one a shard.", valueName: "count"))
+    @Option(help: ArgumentHelp("Steps on a ring at the same time; default: as ring-api has it.", valueName: "count"))
     var stepsInFlight: Int?
-
-    @Option(help: ArgumentHelp("Also write the figures to this file, as JSON.", valueName: "file"))
-    var json: String?
 
     func validate() throws {
         guard 1...100_000 ~= prompt else { throw ValidationError("--prompt takes 1 to 100000") }
         guard 2...10_000 ~= tokens else { throw ValidationError("--tokens takes 2 to 10000") }
-        guard streams.allSatisfy({ 1...64 ~= $0 }) else { throw ValidationError("--streams takes 1 to 64") }
-        guard 1...100 ~= rounds else { throw ValidationError("--rounds takes 1 to 100") }
+        guard streams.allSatisfy({ 2...64 ~= $0 }) else { throw ValidationError("--streams takes 2 to 64") }
+        guard 1...64 ~= threads else { throw ValidationError("--threads takes 1 to 64") }
     }
 
-    func run() async throws {
+    func measure(into report: BenchReport) async throws {
+        if parts.contains(.decode) {
+            try await compare("decode, 1 stream", goal: 0.97, cut ?? .layers, report) { rings, salt in
+                [try await rings[0].generate(promptTokens: 32, tokens: tokens, salt: salt)].tokensPerSecond
+            }
+        }
+        if parts.contains(.prefill) {
+            try await compare("prefill \(prompt)", goal: 1.85, cut ?? .layers, hasLimit: true, report) { rings, salt in
+                try await together(rings) { ring, index in
+                    let timeline = try await ring.generate(promptTokens: prompt, tokens: 1, salt: salt + 64 * index)
+                    return [Double(prompt) / timeline.firstToken]
+                }.reduce(0, +)
+            }
+        }
+        for count in parts.contains(.streams) ? streams : [] {
+            try await compare("\(count) streams", goal: 1.9, cut ?? .bytes, hasLimit: true, report) { rings, salt in
+                try await together(rings) { ring, index in
+                    let share = count * (index + 1) / rings.count - count * index / rings.count
+                    return try await ring.generate(
+                        streams: share, promptTokens: 16, tokens: tokens, salt: salt + 64 * index)
+                }.tokensPerSecond
+            }
+        }
+    }
+
+    /// Adds a row: two shards beside one, beside what two whole copies do.
+    /// - Parameter rate: tokens a second over all rings that it is given.
+    private func compare(
+        _ name: String, goal: Double, _ cut: Cut, hasLimit: Bool = false, _ report: BenchReport,
+        _ rate: ([ServedRing], _ salt: Int) async throws -> Double
+    ) async throws {
+        let model = model ?? options.models + "/" + bits.directory
         let card = try BenchModel.read(model)
         let halves = cut == .layers ? card.cut(into: 2) : card.cutByBytes()
         var limits = SchedulerLimits()
@@ -65,52 +100,52 @@ struct RingCommand: AsyncParsableCommand {
         limits.prefixesMax = 0
         // Random weights fall into loops, which drafts would make cheap.
         limits.speculation = .off
-        let one = try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
+        let copies = try (0..<(hasLimit ? 2 : 1)).map { _ in
+            try ServedRing(model: model, cut: card.cut(into: 1), threads: threads, limits: limits)
+        }
+        defer { for copy in copies { copy.stop() } }
         limits.stepsInFlight = stepsInFlight
-        let rings = [one, try ServedRing(model: model, cut: halves, threads: threads, limits: limits)]
-        defer { for ring in rings { ring.stop() } }
-        for ring in rings {
+        let two = try ServedRing(model: model, cut: halves, threads: threads, limits: limits)
+        defer { two.stop() }
+        for ring in copies + [two] {
             try await ring.whenReady()
             _ = try await ring.generate(promptTokens: 64, tokens: 8, salt: 0)
         }
-        print("\(model); layers \(halves.map { "\($0)" }.joined(separator: " and ")); \(threads) threads a shard")
-        print("base: one shard; value: two shards; best of \(rounds) rounds in turns")
-        print(RatioFigures.heading)
-        var rows: [RatioFigures] = []
-        func report(_ name: String, goal: Double, _ rate: (ServedRing, Int) async throws -> Double) async throws {
-            let best = try await bestOfRounds(rings, rate)
-            let row = RatioFigures(name, unit: "tokens/s", base: best[0], value: best[1], goal: goal)
-            rows.append(row)
-            print(row.line)
+        var ours: [Double] = []
+        var base: [Double] = []
+        var limit: [Double] = []
+        var busy = [0.0, 0.0]
+        for round in 1...options.rounds {
+            // A salt of its own for everything: no prompt begins as another did.
+            let salt = 1000 * round
+            let begun = two.load
+            ours.append(try await rate([two], salt))
+            busy = zip(busy, two.load.busy(since: begun, threads: threads)).map { max($0, $1) }
+            base.append(try await rate([copies[0]], salt + 200))
+            if hasLimit { limit.append(try await rate(copies, salt + 400)) }
         }
-        if parts.contains(.decode) {
-            try await report("decode, one stream", goal: 0.97) { ring, salt in
-                [try await ring.generate(promptTokens: 32, tokens: tokens, salt: salt)].tokensPerSecond
-            }
+        var row = BenchRow(
+            name: "two shards: \(name), \(bits.name)", unit: "tok/s", ours: Samples(ours), peer: Samples(base),
+            peerName: "one shard", goal: BenchRow.Goal(ratio: goal))
+        let percent = busy.map { "\(Int((100 * $0).rounded())) %" }.joined(separator: " and ")
+        row.note = """
+            \(model), layers \(halves.map { "\($0)" }.joined(separator: " and ")), \(threads.threads) a shard; steps \
+            from the API's own scheduler; shards at work \(percent) of the time
+            """
+        if hasLimit {
+            row.limit = limit.median
+            row.limitName = "two copies of the one-shard ring side by side, each with its half"
         }
-        if parts.contains(.prefill) {
-            try await report("prefill, \(prompt) tokens", goal: 1.85) { ring, salt in
-                Double(prompt) / (try await ring.generate(promptTokens: prompt, tokens: 1, salt: salt).firstToken)
-            }
-        }
-        for count in parts.contains(.streams) ? streams : [] {
-            try await report("decode, \(count) streams", goal: 1.9) { ring, salt in
-                try await ring.generate(streams: count, promptTokens: 16, tokens: tokens, salt: salt).tokensPerSecond
-            }
-        }
-        if let json { try RatioFigures.write(rows, to: json) }
+        report.add(row)
     }
 
-    /// The best rate of each ring, measured in turns so that a busy moment of the machine meets all of them.
-    private func bestOfRounds(
-        _ rings: [ServedRing], _ rate: (ServedRing, Int) async throws -> Double
-    ) async throws -> [Double] {
-        var best = rings.map { _ in 0.0 }
-        for round in 0..<rounds {
-            for index in rings.indices {
-                best[index] = max(best[index], try await rate(rings[index], 1000 * (round + 1)))
-            }
+    /// What all rings give that work at the same time.
+    private func together<Result: Sendable>(
+        _ rings: [ServedRing], _ work: @escaping @Sendable (ServedRing, Int) async throws -> [Result]
+    ) async throws -> [Result] {
+        try await withThrowingTaskGroup { group in
+            for (index, ring) in rings.enumerated() { group.addTask { try await work(ring, index) } }
+            return try await group.reduce(into: []) { $0 += $1 }
         }
-        return best
     }
 }

@@ -23,8 +23,8 @@ final class ServedRing: Sendable {
         var gaps: [Double] { zip(tokens, tokens.dropFirst()).map { $0.duration(to: $1).seconds } }
     }
 
-    private let processes: [ShardProcess]
-    private let coordinator: RingCoordinator
+    let processes: [ShardProcess]
+    let coordinator: RingCoordinator
     private let links: RingLinks
     private let listener: PortListener
     private let clock: Task<Void, any Error>
@@ -117,14 +117,14 @@ final class ServedRing: Sendable {
         return timeline
     }
 
-    /// How likely each token of a text is after those before it, from the second on: natural logarithms.
-    func logProbabilities(of tokens: [UInt32]) async throws -> [Float] {
+    /// How likely each token of a text is after those before it, from the second on, with the likeliest in its place.
+    func tell(_ tokens: [UInt32]) async throws -> [TokenChoice] {
         let events = try coordinator.generate(
             GenerationRequest(
                 requestID: "text", prompt: tokens, sampling: Sampling(), tokensMax: 0, stopTokens: [],
-                promptLogprobs: 0))
+                promptLogprobs: 1))
         for try await event in events {
-            if case .prompt(let choices, _) = event { return choices.map(\.logprob) }
+            if case .prompt(let choices, _) = event { return choices }
         }
         throw BenchError("the ring ended without the log-probabilities of a text")
     }

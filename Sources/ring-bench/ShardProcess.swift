@@ -36,6 +36,14 @@ final class ShardProcess: Sendable {
         }
     }
 
+    /// Processor time that it has used.
+    var processorSeconds: Double {
+        var clock = clockid_t()
+        var time = timespec()
+        guard clock_getcpuclockid(identifier, &clock) == 0, clock_gettime(clock, &time) == 0 else { return 0 }
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
     func stop() {
         ended.withLock { ended in
             guard !ended else { return }

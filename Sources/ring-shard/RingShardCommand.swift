@@ -14,7 +14,8 @@ struct RingShardCommand: AsyncParsableCommand {
         abstract: "Holds layers of a model and applies them to what comes round the ring.",
         version: Software.version)
 
-    @Option(name: [.short, .customLong("model")], help: ArgumentHelp("Model directory or GGUF file.", valueName: "dir"))
+    @Option(
+        name: [.short, .customLong("model")], help: ArgumentHelp("Model directory or GGUF file.", valueName: "dir"))
     var model: String
 
     @Option(name: [.short, .long], help: "Port to listen on.")

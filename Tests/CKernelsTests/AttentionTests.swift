@@ -11,6 +11,8 @@ private struct CacheSample {
     let kvHeads: Int
     let headDim: Int
     let valueDim: Int
+    /// Whether values are the first columns of keys.
+    let valuesInKeys: Bool
     /// [token, kvHead, headDim] and [token, kvHead, valueDim], as stored.
     private(set) var keys: [Float] = []
     private(set) var values: [Float] = []
@@ -20,19 +22,23 @@ private struct CacheSample {
     let valueTable: AlignedBytes
 
     init(
-        _ type: ck_cache_type, tokens: Int, kvHeads: Int, headDim: Int, valueDim: Int, random: inout RandomSource
+        _ type: ck_cache_type, tokens: Int, kvHeads: Int, headDim: Int, valueDim: Int, valuesInKeys: Bool = false,
+        random: inout RandomSource
     ) {
         (self.type, self.tokens, self.kvHeads) = (type, tokens, kvHeads)
-        (self.headDim, self.valueDim) = (headDim, valueDim)
+        (self.headDim, self.valueDim, self.valuesInKeys) = (headDim, valueDim, valuesInKeys)
         let blockTokens = Int(CK_KV_BLOCK_TOKENS)
         let blocks = (tokens + blockTokens - 1) / blockTokens
         keyBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, headDim)) }
         valueBlocks = (0..<blocks).map { _ in AlignedBytes(count: ck_kv_block_bytes(type, kvHeads, valueDim)) }
         keyTable = AlignedBytes(keyBlocks.map { UInt(bitPattern: $0.pointer) })
-        valueTable = AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
+        valueTable = valuesInKeys ? keyTable : AlignedBytes(valueBlocks.map { UInt(bitPattern: $0.pointer) })
         for token in 0..<tokens {
             let key = (0..<kvHeads).flatMap { _ in Self.head(headDim, &random) }
-            let value = (0..<kvHeads).flatMap { _ in Self.head(valueDim, &random) }
+            let value =
+                valuesInKeys
+                ? (0..<kvHeads).flatMap { key[$0 * headDim..<$0 * headDim + valueDim] }
+                : (0..<kvHeads).flatMap { _ in Self.head(valueDim, &random) }
             let slot = UInt32(token % blockTokens)
             ck_kv_store(type, key, kvHeads, headDim, slot, keyBlocks[token / blockTokens].pointer)
             ck_kv_store(type, value, kvHeads, valueDim, slot, valueBlocks[token / blockTokens].pointer)
@@ -55,16 +61,18 @@ private struct CacheSample {
             first_token: UInt32(first), token_count: UInt32(count))
     }
 
-    /// softmax(scale · q · Kᵀ) V of one head in double precision.
-    func attention(_ query: ArraySlice<Float>, kvHead: Int, _ first: Int, _ count: Int, scale: Float) -> [Double] {
+    /// softmax(scale · q · Kᵀ) V of one head in double precision, with a sink's score among those of the softmax.
+    func attention(
+        _ query: ArraySlice<Float>, kvHead: Int, _ first: Int, _ count: Int, scale: Float, sink: Float?
+    ) -> [Double] {
         let scores = (first..<count).map { token in
             let start = (token * kvHeads + kvHead) * headDim
             return zip(query, keys[start..<start + headDim]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
                 * Double(scale)
         }
-        let largest = scores.max()!
+        let largest = (scores + [sink.map(Double.init) ?? -.infinity]).max()!
         let weights = scores.map { Glibc.exp($0 - largest) }
-        let sum = weights.reduce(0, +)
+        let sum = weights.reduce(sink.map { Glibc.exp(Double($0) - largest) } ?? 0, +)
         return (0..<valueDim).map { d in
             (first..<count).reduce(0.0) { partial, token in
                 let value = Double(values[(token * kvHeads + kvHead) * valueDim + d])
@@ -81,7 +89,14 @@ extension KernelTests {
             var kvHeads: Int
             var headDim: Int
             var valueDim: Int
-            var testDescription: String { "\(heads) heads on \(kvHeads), \(headDim) × \(valueDim)" }
+            var valuesInKeys = false
+            var hasSinks = false
+            var testDescription: String {
+                "\(heads) heads on \(kvHeads), \(headDim) × \(valueDim)" + (valuesInKeys ? " in keys" : "")
+                    + (hasSinks ? ", sinks" : "")
+            }
+            /// Scores of a size with those of tokens.
+            var sinks: [Float]? { hasSinks ? (0..<heads).map { Float($0 % 5) - 2 } : nil }
         }
 
         static let types = [CK_CACHE_F32, CK_CACHE_F16, CK_CACHE_INT8]
@@ -93,6 +108,10 @@ extension KernelTests {
             Shape(heads: 6, kvHeads: 2, headDim: 80, valueDim: 80),
             Shape(heads: 3, kvHeads: 3, headDim: 192, valueDim: 128),
             Shape(heads: 20, kvHeads: 1, headDim: 13, valueDim: 7),
+            Shape(heads: 4, kvHeads: 2, headDim: 64, valueDim: 64, hasSinks: true),
+            Shape(heads: 20, kvHeads: 1, headDim: 13, valueDim: 7, valuesInKeys: true, hasSinks: true),
+            Shape(heads: 16, kvHeads: 1, headDim: 576, valueDim: 512, valuesInKeys: true),
+            Shape(heads: 72, kvHeads: 1, headDim: 40, valueDim: 32, valuesInKeys: true),
         ]
 
         private func attend(
@@ -100,10 +119,13 @@ extension KernelTests {
         ) -> [Float] {
             var out = [Float](repeating: .nan, count: rows.count * shape.heads * shape.valueDim)
             let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
-            ck_attention(
-                pool, cache.type, queries, rows, rows.count, shape.heads, shape.kvHeads, shape.headDim,
-                shape.valueDim, 1 / Float(shape.headDim).squareRoot(), &out, scratch.pointer)
-            return out
+            let sinks = AlignedBytes(shape.sinks ?? [0])
+            var kernelShape = ck_attention_shape(
+                heads: shape.heads, kv_heads: shape.kvHeads, head_dim: shape.headDim, value_dim: shape.valueDim,
+                values_in_keys: shape.valuesInKeys, scale: 1 / Float(shape.headDim).squareRoot(),
+                sinks: shape.hasSinks ? UnsafePointer(sinks.pointer.assumingMemoryBound(to: Float.self)) : nil)
+            ck_attention(pool, cache.type, queries, rows, rows.count, &kernelShape, &out, scratch.pointer)
+            return withExtendedLifetime(sinks) { out }
         }
 
         @Test(arguments: types, shapes)
@@ -111,7 +133,7 @@ extension KernelTests {
             var random = RandomSource(seed: 1)
             let cache = CacheSample(
                 type, tokens: 200, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
-                random: &random)
+                valuesInKeys: shape.valuesInKeys, random: &random)
             let spans = [(0, 1), (0, 63), (0, 64), (0, 65), (0, 200), (199, 200), (60, 130), (64, 128), (1, 2)]
             let queries = random.floats(spans.count * shape.heads * shape.headDim).map { $0 * 4 }
             let rows = spans.map { cache.row($0.0, $0.1) }
@@ -122,7 +144,7 @@ extension KernelTests {
                     let query = queries[at * shape.headDim..<(at + 1) * shape.headDim]
                     let expected = cache.attention(
                         query, kvHead: head * shape.kvHeads / shape.heads, span.0, span.1,
-                        scale: 1 / Float(shape.headDim).squareRoot())
+                        scale: 1 / Float(shape.headDim).squareRoot(), sink: shape.sinks?[head])
                     for (got, want) in zip(out[at * shape.valueDim..<(at + 1) * shape.valueDim], expected) {
                         #expect(abs(Double(got) - want) < 2e-6)
                     }
@@ -134,7 +156,7 @@ extension KernelTests {
             var random = RandomSource(seed: 2)
             let cache = CacheSample(
                 type, tokens: 300, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
-                random: &random)
+                valuesInKeys: shape.valuesInKeys, random: &random)
             // A chunk of a prompt, as prefill sends it, then rows from anywhere.
             var rows = (100..<140).map { cache.row(0, $0) }
             rows += (1..<10).map { cache.row($0 * 20, $0 * 20 + $0 * 11) }
@@ -147,7 +169,7 @@ extension KernelTests {
             var random = RandomSource(seed: 3)
             let cache = CacheSample(
                 type, tokens: 150, kvHeads: shape.kvHeads, headDim: shape.headDim, valueDim: shape.valueDim,
-                random: &random)
+                valuesInKeys: shape.valuesInKeys, random: &random)
             let rows = (50..<90).map { cache.row(0, $0) }
             let perRow = shape.heads * shape.headDim
             let queries = random.floats(rows.count * perRow)
@@ -180,10 +202,12 @@ extension KernelTests {
             expectSameEverywhere("exp") { pool in
                 var out = [Float](repeating: .nan, count: queries.count)
                 let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
+                var single = ck_attention_shape(
+                    heads: shape.heads, kv_heads: 1, head_dim: 1, value_dim: 1, values_in_keys: false, scale: 1,
+                    sinks: nil)
                 ck_attention(
                     pool, CK_CACHE_F32, queries, [ck_attention_row](repeating: row, count: queries.count),
-                    queries.count,
-                    shape.heads, 1, 1, 1, 1, &out, scratch.pointer)
+                    queries.count, &single, &out, scratch.pointer)
                 for (query, value) in zip(queries, out) {
                     let e = Glibc.exp(Double(query))
                     expectClose(value, e / (1 + e), 3.5e-7)
@@ -206,8 +230,10 @@ extension KernelTests {
                 first_token: 0, token_count: 1)
             var out = [Float](repeating: 0, count: values.count)
             let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
-            ck_attention(
-                nil, CK_CACHE_INT8, [1], [row], 1, shape.heads, 1, 1, values.count, 1, &out, scratch.pointer)
+            var single = ck_attention_shape(
+                heads: shape.heads, kv_heads: 1, head_dim: 1, value_dim: values.count, values_in_keys: false, scale: 1,
+                sinks: nil)
+            ck_attention(nil, CK_CACHE_INT8, [1], [row], 1, &single, &out, scratch.pointer)
             return out
         }
 

@@ -75,7 +75,9 @@ extension KernelTests {
             return {
                 var out = [Float](repeating: 0, count: queries.count)
                 let scratch = AlignedBytes(count: ck_attention_scratch_bytes())
-                ck_attention(nil, type, queries, rows, rows.count, 3, 1, 48, 48, 0.2, &out, scratch.pointer)
+                var shape = ck_attention_shape(
+                    heads: 3, kv_heads: 1, head_dim: 48, value_dim: 48, values_in_keys: false, scale: 0.2, sinks: nil)
+                ck_attention(nil, type, queries, rows, rows.count, &shape, &out, scratch.pointer)
                 return out
             }
         }

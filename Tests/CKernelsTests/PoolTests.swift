@@ -44,6 +44,22 @@ extension KernelTests {
             #expect(counts.values == [Int](repeating: runs, count: 5))
         }
 
+        /// A worker that looks for one more item of a short run while the caller describes a long one takes none of
+        /// the long one's before it begins. The caller would wait for ever, or an item be run twice.
+        @Test func runsOfManyItemsFollowRunsOfFew() {
+            let pool = ck_pool_create(3)
+            defer { ck_pool_destroy(pool) }
+            let few = ItemCounts(items: 3)
+            let many = ItemCounts(items: 40)
+            let runs = 100_000
+            for _ in 0..<runs {
+                few.run(on: pool)
+                many.run(on: pool)
+            }
+            #expect(few.values == [Int](repeating: runs, count: 3))
+            #expect(many.values == [Int](repeating: runs, count: 40))
+        }
+
         /// What an item wrote is seen by the caller when the run is over.
         @Test func writesOfItemsAreSeenAfterTheRun() {
             let pool = ck_pool_create(3)

@@ -25,6 +25,18 @@ extension KernelTests {
             }
         }
 
+        @Test func rmsNormWithWeightsAboutOne() {
+            var random = RandomSource(seed: 8)
+            let x = random.floats(2 * 77), weight = random.floats(77), larger = weight.map { $0 + 1 }
+            expectSameEverywhere("offset") { pool in
+                var out = x, expected = x
+                ck_rms_norm_offset(pool, x, weight, 1, 1e-5, 2, 77, &out)
+                ck_rms_norm(pool, x, larger, 1e-5, 2, 77, &expected)
+                #expect(firstDifference(expected, out) == nil)
+                return out
+            }
+        }
+
         @Test func rmsNormInPlace() {
             var random = RandomSource(seed: 2)
             let weight = random.floats(100)
@@ -84,6 +96,49 @@ extension KernelTests {
                 }
                 return out
             }
+        }
+
+        @Test func geluIsAccurateWhereverItCountsAndTheSameEverywhere() {
+            var gates: [Float] = [0, -0.0, 1e-30, -1e-30, 30, 1e30, -1e30, .infinity, .nan]
+            gates += (0..<20_000).map { Float($0) / 20_000 * 24 - 12 }
+            let ups = gates.indices.map { Float($0 % 7) - 3 }
+            expectSameEverywhere("gelu") { pool in
+                var out = [Float](repeating: .nan, count: gates.count)
+                ck_gelu_multiply(pool, gates, ups, gates.count, &out)
+                for (index, gate) in gates.enumerated() where gate > -5 && gate < 20 {
+                    let x = Double(gate)
+                    let inner = (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
+                    expectClose(out[index], x / 2 * (1 + tanh(inner)) * Double(ups[index]), 1e-5)
+                }
+                return out
+            }
+        }
+
+        @Test func gatesAndValuesAreKeptWithinTheLimit() {
+            var gates: [Float] = [0, -0.0, 7, 7.5, -200, 1e30, -1e30, .infinity, -.infinity, .nan, 1]
+            var ups: [Float] = [1, 1, 1, 1, 8, -8, .infinity, -.infinity, 0.5, 1, .nan]
+            gates += (0..<5_000).map { Float($0) / 5_000 * 40 - 20 }
+            ups += (0..<5_000).map { Float($0 % 37) - 18 }
+            expectSameEverywhere("clamped") { pool in
+                var out = [Float](repeating: .nan, count: gates.count)
+                ck_clamped_multiply(pool, gates, ups, 7, 1.702, gates.count, &out)
+                #expect(out[9].isNaN && out[10].isNaN)
+                for (index, value) in out.enumerated() where gates[index] > -40 && gates[index].isFinite {
+                    guard !ups[index].isNaN else { continue }
+                    let gate = min(Double(gates[index]), 7), up = min(max(Double(ups[index]), -7), 7)
+                    let expected = gate / (1 + Glibc.exp(-Double(Float(1.702)) * gate)) * (up + 1)
+                    expectClose(value, expected, 2e-6)
+                }
+                return out
+            }
+        }
+
+        @Test func pairsAreTakenApart() {
+            let pairs = (0..<26).map(Float.init)
+            var even = [Float](repeating: -1, count: 13), odd = even
+            ck_separate_pairs(pairs, 13, &even, &odd)
+            #expect(even == stride(from: 0, to: 26, by: 2).map(Float.init))
+            #expect(odd == stride(from: 1, to: 26, by: 2).map(Float.init))
         }
 
         @Test func addAndItsAliases() {

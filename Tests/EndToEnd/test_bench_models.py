@@ -64,7 +64,7 @@ def test_quantized_weights_are_the_bfloat16_ones(models):
             values, scales = dequantized(tensors, name.removesuffix(".weight"), bits)
             # Half a step of rounding; scale and bias are themselves rounded to eight bits.
             error = np.abs(values - from_bfloat16(exact[name]))
-            assert np.all(error <= scales * 0.5 + np.abs(from_bfloat16(exact[name])).max() / 128)
+            assert np.all(error <= np.abs(scales) * 0.5 + np.abs(from_bfloat16(exact[name])).max() / 128)
 
 
 def test_gguf_files_hold_the_same_weights(models):

@@ -10,6 +10,14 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
     /// Bound of the standard mode's error, as a fraction of the logits' standard deviation.
     let standardErrorMax: Float
 
+    /// Bound of what a text gains in perplexity by the standard mode's rounding, as a fraction.
+    var perplexityGainMax: Double {
+        let isQuantized = name.contains("bit") || name.contains("affine") || name.contains("mixed")
+        guard isQuantized else { return 0.0003 }
+        if name.contains("deepseek") { return 0.02 }
+        return name.contains("moe") ? 0.008 : 0.004
+    }
+
     var testDescription: String { name }
 
     /// Those of this checkout.
@@ -18,7 +26,10 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
     /// Made by Fixtures/make_tiny_qwen3.py and Fixtures/make_tiny_families.py.
     static let huggingFace = [
         ("tiny-qwen3-bf16", 0.0006), ("tiny-qwen3-affine", 0.027), ("tiny-llama", 0.001), ("tiny-mistral", 0.001),
-        ("tiny-qwen2", 0.001), ("tiny-qwen2-moe", 0.002), ("tiny-qwen3-moe", 0.002),
+        ("tiny-qwen2", 0.001), ("tiny-qwen2-moe", 0.002), ("tiny-qwen3-moe", 0.002), ("tiny-gemma3", 0.002),
+        ("tiny-gemma3-section", 0.002), ("tiny-gpt-oss", 0.002), ("tiny-deepseek-v2", 0.002),
+        ("tiny-deepseek-v3", 0.002), ("tiny-deepseek-v3-fp8", 0.002), ("tiny-phi3", 0.002), ("tiny-glm4-moe", 0.002),
+        ("tiny-gpt-oss-mlx", 0.002), ("tiny-deepseek-v3-mlx", 0.002),
     ].map { TestCheckpoint($0.0, in: Fixtures.directory, standardErrorMax: $0.1) }
 
     /// Made by Fixtures/make_tiny_gguf.py. llama.cpp, which rounds activations as well, differs by 0.026 to 0.040 on
@@ -34,7 +45,9 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
             ("qwen3-bf16", 0.0004), ("qwen3-fp16", 0.0004), ("qwen3-3bit-g64", 0.025), ("qwen3-4bit-g32", 0.02),
             ("qwen3-4bit-g64", 0.02), ("qwen3-6bit-g64", 0.02), ("qwen3-mixed_4_6-g64", 0.02), ("qwen3-8bit-g64", 0.02),
             ("llama3-bf16", 0.0006), ("llama3-4bit-g64", 0.03), ("qwen2-bf16", 0.0006), ("qwen2-4bit-g64", 0.03),
-            ("qwen3-moe-bf16", 0.0006), ("qwen3-moe-4bit-g64", 0.03),
+            ("qwen3-moe-bf16", 0.0006), ("qwen3-moe-4bit-g64", 0.03), ("qwen3-mxfp4", 0.0006), ("qwen3-mxfp8", 0.0006),
+            ("qwen3-nvfp4", 0.0006), ("qwen3-moe-mxfp4", 0.0006), ("deepseek-v2-bf16", 0.002),
+            ("deepseek-v2-4bit-g64", 0.05), ("deepseek-v2-lite-bf16", 0.002), ("deepseek-v2-lite-8bit-g64", 0.05),
         ].map { TestCheckpoint($0.0, in: Fixtures.referenceDirectory, standardErrorMax: $0.1) } : []
 
     private init(_ name: String, in folder: String, standardErrorMax: Float) {

@@ -57,6 +57,43 @@ import Testing
         #expect(cache.byteCount == 3 * CacheBlock.tokens * 2 * 2 * 2 * (32 + 4))
     }
 
+    /// The paper's (d_c + d_h^R) · 2 bytes a layer, d_c the latent and d_h^R the rotated columns: DeepSeek-V3's 512 and
+    /// 64, where keys and values of its 128 heads would take 81,920 bytes.
+    @Test func latentAttentionKeepsWhatThePaperSays() throws {
+        let config = try ModelConfig(json: Array(Self.deepSeekV3.utf8))
+        let model = try ModelRegistry.model(for: config)
+        #expect(model.shape.layerCount == 61)
+        #expect(model.shape.cacheBytesPerToken(as: .f16) == 61 * (512 + 64) * 2)
+        #expect(model.shape.cacheBytesPerToken(as: .int8) == 61 * (512 + 64 + 4))
+        #expect(model.shape.caches[0].bytesPerToken(as: .f16) == 1152)
+    }
+
+    /// And what is lent is what is said.
+    @Test func blocksOfLatentsHoldNothingElse() throws {
+        let checkpoint = try #require(TestCheckpoint.own.first { $0.name == "tiny-deepseek-v3" })
+        let bench = try Bench(LoadedModel(directory: checkpoint.directory), .standard)
+        let cache = bench.makeCache()
+        _ = try bench.logits([1, 2, 3], chunk: 3, cache: cache)
+        // 2 layers · (32 + 8) columns · 2 bytes
+        #expect(bench.loaded.model.shape.cacheBytesPerToken(as: .f16) == 2 * (32 + 8) * 2)
+        #expect(cache.byteCount == CacheBlock.tokens * 2 * (32 + 8) * 2)
+    }
+
+    private static let deepSeekV3 = """
+        {"model_type": "deepseek_v3", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+         "num_hidden_layers": 61, "num_attention_heads": 128, "num_key_value_heads": 128, "n_shared_experts": 1,
+         "n_routed_experts": 256, "routed_scaling_factor": 2.5, "kv_lora_rank": 512, "q_lora_rank": 1536,
+         "qk_rope_head_dim": 64, "v_head_dim": 128, "qk_nope_head_dim": 128, "n_group": 8, "topk_group": 4,
+         "num_experts_per_tok": 8, "first_k_dense_replace": 3, "norm_topk_prob": true, "hidden_act": "silu",
+         "max_position_embeddings": 163840, "rms_norm_eps": 1e-06, "tie_word_embeddings": false, "rope_theta": 10000,
+         "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0,
+                          "original_max_position_embeddings": 4096, "type": "yarn"},
+         "scoring_func": "sigmoid", "topk_method": "noaux_tc", "vocab_size": 129280, "moe_layer_freq": 1,
+         "num_nextn_predict_layers": 1, "attention_bias": false,
+         "quantization_config": {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+                                 "weight_block_size": [128, 128]}}
+        """
+
     @Test func aCacheThatGoesGivesItsBlocksBack() throws {
         let bench = try bench(.exact)
         _ = try bench.logits(Self.tokens, chunk: 150)

@@ -67,8 +67,9 @@ import Testing
         ),
         ("rope_scaling", "[]", "config.json: rope_scaling is []; it must be an object"),
         (
-            "rope_scaling", #"{"type": "dynamic", "factor": 2}"#,
-            "config.json: rope_scaling.type is \"dynamic\"; it must be one of \"default\", \"linear\", \"factors\", \"llama3\", \"yarn\""
+            "rope_scaling", #"{"type": "proportional", "factor": 2}"#,
+            "config.json: rope_scaling.type is \"proportional\"; it must be one of \"default\", \"linear\", \"dynamic\", "
+                + "\"llama3\", \"yarn\", \"longrope\", \"su\""
         ),
         (
             "rope_scaling", #"{"rope_type": "yarn"}"#,
@@ -83,24 +84,33 @@ import Testing
         ),
         (
             "model_type", "\"mamba\"",
-            "config.json: model_type is \"mamba\"; it must be one of the families known here: llama, mistral, "
-                + "qwen2, qwen2_moe, qwen3, qwen3_moe"
+            "config.json: model_type is \"mamba\"; it must be one of the families known here: deepseek_v2, "
+                + "deepseek_v3, gemma3, gemma3_text, glm4_moe, gpt_oss, kimi_k2, llama, mistral, phi3, qwen2, qwen2_moe, "
+                + "qwen3, qwen3_moe"
         ),
         ("model_type", "7", "config.json: model_type is 7; it must be the name of a model family, as a string"),
         (
-            "quantization", #"{"group_size": 32, "bits": 4, "mode": "mxfp4"}"#,
-            "config.json: quantization.mode is \"mxfp4\"; it must be \"affine\""
+            "quantization", #"{"group_size": 32, "bits": 4, "mode": "ternary"}"#,
+            "config.json: quantization.mode is \"ternary\"; it must be one of \"affine\", \"mxfp4\", \"mxfp8\", \"nvfp4\""
+        ),
+        (
+            "quantization", #"{"group_size": 64, "bits": 4, "mode": "mxfp4"}"#,
+            "config.json: quantization.group_size is 64; it must be a whole number from 32 to 32"
         ),
         (
             "quantization", #"{"group_size": 64}"#,
             "config.json: quantization.bits is missing; it must be a whole number from 1 to 8"
         ),
         (
-            "quantization_config", #"{"quant_method": "fp8", "weight_block_size": [128, 128]}"#,
+            "quantization_config", #"{"quant_method": "awq", "bits": 4}"#,
             """
-            config.json: the weights are quantized by the method "fp8", which is not supported; \
-            use the model in bf16, or converted to MLX's affine quantization
+            config.json: the weights are quantized by the method "awq", which is not supported; \
+            use the model in bf16, or converted to one of MLX's quantizations
             """
+        ),
+        (
+            "quantization_config", #"{"quant_method": "fp8", "weight_block_size": [64, 64]}"#,
+            "config.json: quantization_config.weight_block_size is [64, 64]; it must be [128, 128]"
         ),
     ])
     func aWrongFieldIsNamedWithWhatIsAllowed(_ field: String, _ value: String?, _ message: String) throws {

@@ -1,6 +1,7 @@
 // The relay rule and what a shard refuses, with a runtime that only takes notes.
 
 import Logging
+import Synchronization
 import Testing
 import Wire
 
@@ -200,5 +201,57 @@ private final class NotingRuntime: StepRuntime {
             throw ShardNode.NextUnreachable(reason: "b is gone")
         }
         #expect(failure == Failure(kind: .brokenRing, reason: "b is gone", shard: "a", epoch: 1, stepID: 9))
+    }
+
+    /// The API asks every few seconds whether the ring is whole.
+    @Test func whatKeepsTheRingFromFormingIsSaidWhenItChanges() {
+        let log = KeptLog()
+        let node = ShardNode(
+            name: "a", modelFingerprint: fingerprint, runtime: NotingRuntime(held: [0], of: 2),
+            logger: Logger(label: "test") { _ in log })
+        let probe = { (id: UInt64, reason: String) in
+            _ = node.receive(Frame(.probe(Probe(probeID: id)))) { _ throws(ShardNode.NextUnreachable) in
+                throw ShardNode.NextUnreachable(reason: reason)
+            }
+        }
+        for id: UInt64 in 1...5 { probe(id, "b is gone") }
+        #expect(log.warnings == ["b is gone"])
+        for id: UInt64 in 6...9 { probe(id, "b does not answer") }
+        #expect(log.warnings == ["b is gone", "b does not answer"])
+        begin(node)
+        for id: UInt64 in 10...12 { probe(id, "b does not answer") }
+        #expect(log.warnings == ["b is gone", "b does not answer", "b does not answer"], "it was there in between")
+
+        let runtime = NotingRuntime(held: [0], of: 1)
+        runtime.failure = Failure(kind: .memory, reason: "full", shard: "")
+        let other = ShardNode(
+            name: "a", modelFingerprint: fingerprint, runtime: runtime, logger: Logger(label: "test") { _ in log })
+        begin(other)
+        for _ in 0..<2 { _ = deliver(step(next: 0), to: other) }
+        #expect(log.warnings.suffix(2) == ["full", "full"], "each failure of a step is said")
+    }
+}
+
+/// Keeps the warnings.
+private final class KeptLog: LogHandler {
+    private let lines = Mutex<[String]>([])
+    var logLevel: Logger.Level {
+        get { .debug }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+
+    var warnings: [String] { lines.withLock { $0 } }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        if event.level == .warning { lines.withLock { $0.append("\(event.message)") } }
     }
 }

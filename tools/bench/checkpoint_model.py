@@ -1,25 +1,21 @@
-"""A checkpoint as ring reads it: config.json, model.safetensors in bfloat16 or MLX's affine format, a tokenizer."""
+"""A checkpoint as ring reads it, but for its tokenizer: config.json and model.safetensors."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from affine import from_bfloat16, quantize
+from affine import AffineFormat, from_bfloat16
 from model_shape import ModelShape
-from tokenizer import write_tokenizer
-
-GROUP = 64
 
 
 class Checkpoint:
-    """A directory with config.json and model.safetensors, written tensor by tensor."""
+    """A directory that is written tensor by tensor, its matrices in bfloat16 or in an affine format."""
 
-    def __init__(self, directory: Path, shape: ModelShape, bits: int | None):
+    def __init__(self, directory: Path, shape: ModelShape, affine: AffineFormat | None):
         directory.mkdir(parents=True, exist_ok=True)
-        self.bits = bits
+        self.affine = affine
         (directory / "config.json").write_text(json.dumps(self.config(shape), indent=1))
-        write_tokenizer(directory, shape.vocabulary)
         header, self.offsets, offset = {}, {}, 0
         for name, dtype, dimensions in self.entries(shape):
             size = int(np.prod(dimensions)) * (4 if dtype == "U32" else 2)
@@ -41,27 +37,27 @@ class Checkpoint:
             "tie_word_embeddings": True, "hidden_act": "silu", "attention_bias": False, "torch_dtype": "bfloat16",
             "eos_token_id": 0,
         }
-        if self.bits:
-            config["quantization"] = {"group_size": GROUP, "bits": self.bits, "mode": "affine"}
+        if self.affine:
+            config["quantization"] = {"group_size": self.affine.group, "bits": self.affine.bits, "mode": "affine"}
         return config
 
     def entries(self, shape: ModelShape):
         for name, _, dimensions in shape.tensors():
-            if self.bits and len(dimensions) == 2:
+            if self.affine and len(dimensions) == 2:
                 outputs, inputs = dimensions
                 module = name.removesuffix(".weight")
-                yield module + ".weight", "U32", (outputs, inputs * self.bits // 32)
-                yield module + ".scales", "BF16", (outputs, inputs // GROUP)
-                yield module + ".biases", "BF16", (outputs, inputs // GROUP)
+                yield module + ".weight", "U32", (outputs, inputs * self.affine.bits // 32)
+                for part in (".scales", ".biases"):
+                    yield module + part, self.affine.scale_type, (outputs, inputs // self.affine.group)
             else:
                 yield name, "BF16", dimensions
 
     def write(self, name: str, halves: np.ndarray):
         """Appends rows of bfloat16 to a tensor."""
-        if not self.bits or halves.ndim == 1:
+        if not self.affine or halves.ndim == 1:
             return self.append(name, halves)
         module = name.removesuffix(".weight")
-        for part, values in zip((".weight", ".scales", ".biases"), quantize(from_bfloat16(halves), self.bits, GROUP)):
+        for part, values in zip((".weight", ".scales", ".biases"), self.affine.quantize(from_bfloat16(halves))):
             self.append(module + part, values)
 
     def close(self):

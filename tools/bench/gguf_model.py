@@ -12,8 +12,12 @@ from model_shape import ModelShape
 class GGUFModel:
     """A GGUF file without a vocabulary's words, written tensor by tensor in the order of the shape."""
 
-    def __init__(self, path: Path, shape: ModelShape, kind: gguf.GGMLQuantizationType):
+    def __init__(
+        self, path: Path, shape: ModelShape, kind: gguf.GGMLQuantizationType, rounded_as: gguf.GGMLQuantizationType = None
+    ):
+        """`rounded_as`: a kind whose values the matrices have, if they are not those they are given."""
         self.kind = kind
+        self.rounded_as = rounded_as
         self.writer = writer = gguf.GGUFWriter(path, "qwen3")
         writer.add_block_count(shape.layers)
         writer.add_context_length(shape.context)
@@ -47,7 +51,10 @@ class GGUFModel:
         elif self.kind == gguf.GGMLQuantizationType.BF16:
             rows = halves
         else:
-            rows = gguf.quants.quantize(from_bfloat16(halves), self.kind)
+            rows = from_bfloat16(halves)
+            if self.rounded_as is not None:
+                rows = gguf.quants.dequantize(gguf.quants.quantize(rows, self.rounded_as), self.rounded_as)
+            rows = gguf.quants.quantize(rows, self.kind)
         self.file.write(rows.tobytes())
 
     def end_tensor(self):

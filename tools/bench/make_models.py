@@ -13,14 +13,15 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from affine import to_bfloat16
+from affine import mlx, to_bfloat16
 from checkpoint_model import Checkpoint
 from gguf_model import GGUFModel
 from model_shape import QWEN3_0_6B, ModelShape
+from tokenizer import write_tokenizer
 
 # Rows of a matrix that are made at a time: bounds the memory that the embedding takes.
 ROWS_AT_A_TIME = 16_384
-CHECKPOINTS = {"bf16": None, "4bit": 4, "8bit": 8}
+CHECKPOINTS = {"bf16": None, "4bit": mlx(4), "8bit": mlx(8)}
 GGUF_TYPES = {
     "bf16": gguf.GGMLQuantizationType.BF16,
     "q4_0": gguf.GGMLQuantizationType.Q4_0,
@@ -37,7 +38,9 @@ def random_rows(random: np.random.Generator, rows: int, shape: tuple) -> np.ndar
 
 def make_models(directory: Path, shape: ModelShape, seed: int = 1):
     directory.mkdir(parents=True, exist_ok=True)
-    checkpoints = [Checkpoint(directory / name, shape, bits) for name, bits in CHECKPOINTS.items()]
+    checkpoints = [Checkpoint(directory / name, shape, affine) for name, affine in CHECKPOINTS.items()]
+    for name in CHECKPOINTS:
+        write_tokenizer(directory / name, shape.vocabulary)
     files = [GGUFModel(directory / f"{name}.gguf", shape, kind) for name, kind in GGUF_TYPES.items()]
     for name, _, dimensions in shape.tensors():
         random = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())]))

@@ -126,9 +126,10 @@ static void attention_scores(ck_cache_type type, const void *keys, size_t count,
 
 // Columns d ..< d + 4 · vectors of `count` queries; both counts are constants where this is called.
 CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const float *p, const void *values,
-                           size_t tokens, size_t dim, size_t d, const float *factors, const uint8_t *next, float *out) {
+                           size_t tokens, size_t dim, size_t stride, size_t d, const float *factors,
+                           const uint8_t *next, float *out) {
     float32x4_t sums[QUERIES_MAX][VECTORS_MAX];
-    const size_t bytes = dim * ck_cache_bytes(type);
+    const size_t bytes = stride * ck_cache_bytes(type);
     CK_UNROLL
     for (int q = 0; q < count; q++) {
         CK_UNROLL
@@ -138,7 +139,7 @@ CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const flo
         if (next != NULL) ask_for(next + t * bytes, bytes);
         CK_UNROLL
         for (int v = 0; v < vectors; v++) {
-            float32x4_t value = load4(type, values, t * dim + d + (size_t)v * 4);
+            float32x4_t value = load4(type, values, t * stride + d + (size_t)v * 4);
             CK_UNROLL
             for (int q = 0; q < count; q++) {
                 sums[q][v] = vfmaq_n_f32(sums[q][v], value, p[q * CK_KV_BLOCK_TOKENS + t]);
@@ -153,40 +154,41 @@ CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const flo
 }
 
 CK_INLINE void add_values(ck_cache_type type, int count, const float *p, const void *values, size_t tokens, size_t dim,
+                          size_t stride,
                           const float *factors, const uint8_t *next, float *out) {
     size_t d = 0;
     for (; d + 4 * VECTORS_MAX <= dim; d += 4 * VECTORS_MAX, next = NULL) {
-        add_columns(type, count, VECTORS_MAX, p, values, tokens, dim, d, factors, next, out);
+        add_columns(type, count, VECTORS_MAX, p, values, tokens, dim, stride, d, factors, next, out);
     }
-    for (; d + 4 <= dim; d += 4) add_columns(type, count, 1, p, values, tokens, dim, d, factors, NULL, out);
+    for (; d + 4 <= dim; d += 4) add_columns(type, count, 1, p, values, tokens, dim, stride, d, factors, NULL, out);
     for (; d < dim; d++) {
         for (int q = 0; q < count; q++) {
             float sum = out[q * dim + d] * factors[q];
             for (size_t t = 0; t < tokens; t++) {
-                sum = fmaf(p[q * CK_KV_BLOCK_TOKENS + t], ck_load_cached(type, values, t * dim + d), sum);
+                sum = fmaf(p[q * CK_KV_BLOCK_TOKENS + t], ck_load_cached(type, values, t * stride + d), sum);
             }
             out[q * dim + d] = sum;
         }
     }
 }
 
-CK_INLINE void add_all(ck_cache_type type, const float *p, const void *values, size_t tokens, size_t dim,
+CK_INLINE void add_all(ck_cache_type type, const float *p, const void *values, size_t tokens, size_t dim, size_t stride,
                        size_t query_count, const float *factors, const uint8_t *next, float *out) {
     size_t q = 0;
     for (; q + QUERIES_MAX <= query_count; q += QUERIES_MAX, next = NULL) {
-        add_values(type, QUERIES_MAX, p + q * CK_KV_BLOCK_TOKENS, values, tokens, dim, factors + q, next,
+        add_values(type, QUERIES_MAX, p + q * CK_KV_BLOCK_TOKENS, values, tokens, dim, stride, factors + q, next,
                    out + q * dim);
     }
     if (q == query_count) return;
-    add_values(type, 1, p + q * CK_KV_BLOCK_TOKENS, values, tokens, dim, factors + q, next, out + q * dim);
+    add_values(type, 1, p + q * CK_KV_BLOCK_TOKENS, values, tokens, dim, stride, factors + q, next, out + q * dim);
 }
 
 static void attention_values(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
-                             size_t query_count, const float *factors, const uint8_t *next, float *out) {
+                             size_t stride, size_t query_count, const float *factors, const uint8_t *next, float *out) {
     switch (type) {
-    case CK_CACHE_F32: add_all(CK_CACHE_F32, p, values, count, dim, query_count, factors, next, out); break;
-    case CK_CACHE_F16: add_all(CK_CACHE_F16, p, values, count, dim, query_count, factors, next, out); break;
-    case CK_CACHE_INT8: add_all(CK_CACHE_INT8, p, values, count, dim, query_count, factors, next, out); break;
+    case CK_CACHE_F32: add_all(CK_CACHE_F32, p, values, count, dim, stride, query_count, factors, next, out); break;
+    case CK_CACHE_F16: add_all(CK_CACHE_F16, p, values, count, dim, stride, query_count, factors, next, out); break;
+    case CK_CACHE_INT8: add_all(CK_CACHE_INT8, p, values, count, dim, stride, query_count, factors, next, out); break;
     }
 }
 

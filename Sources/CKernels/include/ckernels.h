@@ -70,6 +70,11 @@ typedef enum {
     CK_FORMAT_F16 = 1,
     CK_FORMAT_BF16 = 2,
     CK_FORMAT_AFFINE = 3,  // MLX affine: unsigned `bits`-wide elements, value = scale · q + bias for each group
+    // Small floats, value = element · scale. Activations are float32 for them in every mode.
+    CK_FORMAT_MXFP4 = 4,  // E2M1 in groups of 32 with a scale 2^(s − 127), s uint8 (OCP microscaling)
+    CK_FORMAT_MXFP8 = 5,  // E4M3 in the same groups
+    CK_FORMAT_NVFP4 = 6,  // E2M1 in groups of 16 with a scale in E4M3
+    CK_FORMAT_FP8 = 7,    // E4M3 in blocks of 128 outputs × 128 inputs with a float32 scale
 } ck_format;
 
 // Inputs of the widest matrix: more than twice the widest layer of published models.
@@ -81,9 +86,10 @@ typedef struct {
     ck_format format;
     uint32_t outputs;
     uint32_t inputs;      // 1 … CK_INPUTS_MAX; affine: a multiple of group
-    const void *weights;  // float formats: [outputs, inputs]; affine: a little-endian bit stream per row,
+    const void *weights;  // float formats: [outputs, inputs]; others: a little-endian bit stream per row,
                           // [outputs, inputs · bits / 32] uint32
-    // Affine only:
+    // Small floats have scales [outputs, inputs / group], or [outputs / 128, inputs / 128] rounded up, at any alignment
+    // their type allows. Affine only:
     uint32_t bits;             // 2, 3, 4, 5, 6 or 8; 4 and 8 run at full speed
     uint32_t group;            // 32, 64 or 128 inputs share a scale and a bias, or 16 where bits are not 4 or 8
     ck_float_type scale_type;  // of scales and biases
@@ -153,6 +159,9 @@ void ck_gather_rows(const ck_matrix *matrix, const uint32_t *ids, size_t rows, f
 // out[r, i] = x[r, i] / sqrt(mean_i(x[r, i]²) + epsilon) · weight[i]. out may be x.
 void ck_rms_norm(ck_pool *pool, const float *x, const float *weight, float epsilon, size_t rows, size_t columns,
                  float *out);
+// The same with weights weight[i] + offset.
+void ck_rms_norm_offset(ck_pool *pool, const float *x, const float *weight, float offset, float epsilon, size_t rows,
+                        size_t columns, float *out);
 
 // Rotates the first `rotary` of each head's head_dim columns in place. x is [rows, heads, head_dim]; cosines and sines
 // are [rows, rotary / 2]. interleaved: pairs are (2i, 2i+1), otherwise (i, i + rotary/2).
@@ -161,6 +170,18 @@ void ck_rope(ck_pool *pool, float *x, const float *cosines, const float *sines, 
 
 // out[i] = silu(gate[i]) · up[i]. out may be gate or up.
 void ck_silu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out);
+
+// out[i] = gelu(gate[i]) · up[i] with the tangent's approximation: gelu(x) = x / 2 · (1 + tanh(√(2/π) (x + 0.044715
+// x³))). out may be gate or up.
+void ck_gelu_multiply(ck_pool *pool, const float *gate, const float *up, size_t count, float *out);
+
+// out[i] = g · logistic(alpha · g) · (u + 1) with g = min(gate[i], limit) and u = up[i] within −limit … limit. out may
+// be gate or up.
+void ck_clamped_multiply(ck_pool *pool, const float *gate, const float *up, float limit, float alpha, size_t count,
+                         float *out);
+
+// `count` pairs apart: first[i] = pairs[2i], second[i] = pairs[2i + 1].
+void ck_separate_pairs(const float *pairs, size_t count, float *first, float *second);
 
 // out[i] = a[i] + b[i]. out may be a or b.
 void ck_add(ck_pool *pool, const float *a, const float *b, size_t count, float *out);
@@ -218,13 +239,49 @@ typedef struct {
 // Bytes of working memory of ck_attention's caller; a pool's threads have their own.
 size_t ck_attention_scratch_bytes(void);
 
+// What all rows of a call have in common.
+typedef struct {
+    size_t heads;     // of queries; a multiple of kv_heads
+    size_t kv_heads;  // cached
+    size_t head_dim;  // columns of a head's key and query
+    size_t value_dim;
+    // Whether a token's values are the first value_dim columns of its keys, as in latent attention: value_blocks then
+    // are the blocks of keys. Otherwise blocks of values have value_dim columns.
+    bool values_in_keys;
+    float scale;
+    // NULL, or for each head a score that joins the softmax, unscaled, with a value of zero. [heads]
+    const float *sinks;
+} ck_attention_shape;
+
 // out[r, h, :] = softmax(scale · q[r, h, :] · K[h', :, :]ᵀ) V[h', :, :] with h' = h · kv_heads / heads, computed block
 // by block with an online softmax, so memory does not grow with the context. queries is [rows, heads, head_dim], out
-// [rows, heads, value_dim]; heads is a multiple of kv_heads. Blocks of values have value_dim columns. scratch is
-// ck_attention_scratch_bytes(), 64-byte aligned.
+// [rows, heads, value_dim]. scratch is ck_attention_scratch_bytes(), 64-byte aligned.
 void ck_attention(ck_pool *pool, ck_cache_type type, const float *queries, const ck_attention_row *rows,
-                  size_t row_count, size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim, float scale,
-                  float *out, void *scratch);
+                  size_t row_count, const ck_attention_shape *shape, float *out, void *scratch);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Products head by head (heads.c)
+
+// The part of a matrix that belongs to each head: of head h the outputs h · head_outputs + first_output and on.
+typedef struct {
+    const ck_matrix *matrix;
+    size_t heads;
+    size_t head_outputs;
+    size_t first_output;
+    size_t outputs;
+    // Whether vectors of `outputs` columns are multiplied by its transpose and become those of matrix->inputs columns,
+    // instead of the other way round.
+    bool transposed;
+} ck_head_matrix;
+
+// Inputs of the widest matrix that is multiplied head by head: eight times those of published models.
+#define CK_HEAD_INPUTS_MAX 4096
+
+// y[r, h, :] = W_h x[r, h, :], or W_hᵀ x[r, h, :], over the first columns of each head: x is [rows, heads, x_columns],
+// y [rows, heads, y_columns]. Activations are float32. scratch is ck_multiply_heads_scratch_bytes(), 64-byte aligned.
+size_t ck_multiply_heads_scratch_bytes(void);
+void ck_multiply_heads(ck_pool *pool, const ck_head_matrix *matrix, const float *x, size_t x_columns, size_t rows,
+                       float *y, size_t y_columns, void *scratch);
 
 #ifdef __cplusplus
 }

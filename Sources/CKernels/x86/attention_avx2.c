@@ -166,9 +166,10 @@ static void attention_scores(ck_cache_type type, const void *keys, size_t count,
 
 // Columns d ..< d + 8 · vectors of `count` queries; both counts are constants where this is called.
 CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const float *p, const void *values,
-                           size_t tokens, size_t dim, size_t d, const float *factors, const uint8_t *next, float *out) {
+                           size_t tokens, size_t dim, size_t stride, size_t d, const float *factors,
+                           const uint8_t *next, float *out) {
     __m256 sums[QUERIES_MAX][VECTORS_MAX];
-    const size_t bytes = dim * ck_cache_bytes(type);
+    const size_t bytes = stride * ck_cache_bytes(type);
     CK_UNROLL
     for (int q = 0; q < count; q++) {
         CK_UNROLL
@@ -181,7 +182,7 @@ CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const flo
         if (next != NULL) ask_for(next + t * bytes, bytes);
         __m256 value[VECTORS_MAX];
         CK_UNROLL
-        for (int v = 0; v < vectors; v++) value[v] = load8(type, values, t * dim + d + (size_t)v * 8);
+        for (int v = 0; v < vectors; v++) value[v] = load8(type, values, t * stride + d + (size_t)v * 8);
         CK_UNROLL
         for (int q = 0; q < count; q++) {
             __m256 weight = _mm256_broadcast_ss(p + q * CK_KV_BLOCK_TOKENS + t);
@@ -200,24 +201,25 @@ CK_INLINE void add_columns(ck_cache_type type, int count, int vectors, const flo
 
 // All columns of `count` queries, `vectors` vectors at a time; the first of them ask for what is next.
 CK_INLINE void add_values(ck_cache_type type, int count, int vectors, const float *p, const void *values,
-                          size_t tokens, size_t dim, const float *factors, const uint8_t *next, float *out) {
+                          size_t tokens, size_t dim, size_t stride, const float *factors, const uint8_t *next,
+                          float *out) {
     size_t d = 0, width = (size_t)vectors * 8;
     for (; d + width <= dim; d += width, next = NULL) {
-        add_columns(type, count, vectors, p, values, tokens, dim, d, factors, next, out);
+        add_columns(type, count, vectors, p, values, tokens, dim, stride, d, factors, next, out);
     }
-    for (; d + 8 <= dim; d += 8) add_columns(type, count, 1, p, values, tokens, dim, d, factors, NULL, out);
+    for (; d + 8 <= dim; d += 8) add_columns(type, count, 1, p, values, tokens, dim, stride, d, factors, NULL, out);
     for (; d < dim; d++) {
         for (int q = 0; q < count; q++) {
             float sum = out[(size_t)q * dim + d] * factors[q];
             for (size_t t = 0; t < tokens; t++) {
-                sum = fmaf(p[q * CK_KV_BLOCK_TOKENS + t], ck_load_cached(type, values, t * dim + d), sum);
+                sum = fmaf(p[q * CK_KV_BLOCK_TOKENS + t], ck_load_cached(type, values, t * stride + d), sum);
             }
             out[(size_t)q * dim + d] = sum;
         }
     }
 }
 
-CK_INLINE void add_all(ck_cache_type type, const float *p, const void *values, size_t tokens, size_t dim,
+CK_INLINE void add_all(ck_cache_type type, const float *p, const void *values, size_t tokens, size_t dim, size_t stride,
                        size_t query_count, const float *factors, const uint8_t *next, float *out) {
     for (size_t q = 0, together; q < query_count; q += together, next = NULL) {
         const float *from = p + q * CK_KV_BLOCK_TOKENS;
@@ -225,20 +227,20 @@ CK_INLINE void add_all(ck_cache_type type, const float *p, const void *values, s
         size_t left = query_count - q;
         together = left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         switch (together) {
-        case 1: add_values(type, 1, 8, from, values, tokens, dim, factors + q, next, to); break;
-        case 2: add_values(type, 2, 4, from, values, tokens, dim, factors + q, next, to); break;
-        case 4: add_values(type, 4, 2, from, values, tokens, dim, factors + q, next, to); break;
-        case 6: add_values(type, 6, 2, from, values, tokens, dim, factors + q, next, to); break;
+        case 1: add_values(type, 1, 8, from, values, tokens, dim, stride, factors + q, next, to); break;
+        case 2: add_values(type, 2, 4, from, values, tokens, dim, stride, factors + q, next, to); break;
+        case 4: add_values(type, 4, 2, from, values, tokens, dim, stride, factors + q, next, to); break;
+        case 6: add_values(type, 6, 2, from, values, tokens, dim, stride, factors + q, next, to); break;
         }
     }
 }
 
 static void attention_values(ck_cache_type type, const float *p, const void *values, size_t count, size_t dim,
-                             size_t query_count, const float *factors, const uint8_t *next, float *out) {
+                             size_t stride, size_t query_count, const float *factors, const uint8_t *next, float *out) {
     switch (type) {
-    case CK_CACHE_F32: add_all(CK_CACHE_F32, p, values, count, dim, query_count, factors, next, out); break;
-    case CK_CACHE_F16: add_all(CK_CACHE_F16, p, values, count, dim, query_count, factors, next, out); break;
-    case CK_CACHE_INT8: add_all(CK_CACHE_INT8, p, values, count, dim, query_count, factors, next, out); break;
+    case CK_CACHE_F32: add_all(CK_CACHE_F32, p, values, count, dim, stride, query_count, factors, next, out); break;
+    case CK_CACHE_F16: add_all(CK_CACHE_F16, p, values, count, dim, stride, query_count, factors, next, out); break;
+    case CK_CACHE_INT8: add_all(CK_CACHE_INT8, p, values, count, dim, stride, query_count, factors, next, out); break;
     }
 }
 

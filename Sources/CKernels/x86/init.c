@@ -6,6 +6,7 @@ void ck_kernels_init_avx2(ck_kernels *table) {
     ck_init_affine_avx2(table);
     ck_init_affine_panel_avx2(table);
     ck_init_attention_avx2(table);
+    ck_init_coded_avx2(table);
     ck_init_convert_avx2(table);
     ck_init_dot_avx2(table);
     ck_init_logits_avx2(table);

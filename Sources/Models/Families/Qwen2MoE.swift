@@ -30,7 +30,7 @@ public struct Qwen2MoE: TrunkModel {
 
 // MARK: Mixture
 
-extension MixtureOfExperts {
+extension MixtureOfExperts<SwiGLU> {
     /// Scores are probabilities over all experts; the shared expert's share is a gate's, between 0 and 1.
     fileprivate init(_ model: Qwen2MoE, _ reader: WeightReader) throws(CheckpointError) {
         let (fields, hiddenSize) = (model.mixture, model.trunk.hiddenSize)

@@ -28,7 +28,7 @@ public struct Qwen3MoE: TrunkModel {
 
 // MARK: Mixture
 
-extension MixtureOfExperts {
+extension MixtureOfExperts<SwiGLU> {
     /// Scores are probabilities over all experts.
     fileprivate init(_ model: Qwen3MoE, _ reader: WeightReader) throws(CheckpointError) {
         let (fields, hiddenSize) = (model.mixture, model.trunk.hiddenSize)

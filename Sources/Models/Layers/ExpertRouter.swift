@@ -8,6 +8,8 @@ struct ExpertRouter: Sendable {
     enum Scoring: String, CaseIterable {
         case softmax
         case sigmoid
+        /// Experts are chosen by their logits, and the softmax is over those chosen.
+        case softmaxOfChosen
     }
 
     /// How experts are chosen group by group: all those of the best groups may be chosen, no others. DeepSeek-AI, 2024.
@@ -48,11 +50,18 @@ struct ExpertRouter: Sendable {
         switch scoring {
         case .softmax: scores.softmax()
         case .sigmoid: scores.sigmoid()
+        case .softmaxOfChosen: break
         }
         var choices: [Choice] = []
         choices.reserveCapacity(x.rows * chosen)
         var standing = [Float](repeating: 0, count: experts)
         for row in 0..<x.rows { choose(UnsafeBufferPointer(scores[row]), &standing, &choices) }
+        if scoring == .softmaxOfChosen {
+            let weights = try Tensor(rows: x.rows, columns: chosen, in: x.compute)
+            for (index, choice) in choices.enumerated() { weights.values[index] = choice.weight }
+            weights.softmax()
+            for index in choices.indices { choices[index].weight = weights.values[index] }
+        }
         return choices
     }
 

@@ -5,9 +5,9 @@ internal import Weights
 
 /// Σ weight · expert(x) over the experts a router chooses for a row, and a shared expert's share where there is one.
 /// Shazeer et al., 2017.
-struct MixtureOfExperts: FeedForwardNetwork {
+struct MixtureOfExperts<Expert: GatedNetwork>: FeedForwardNetwork {
     let router: ExpertRouter
-    let experts: [SwiGLU]
+    let experts: [Expert]
     /// Sees every row.
     var shared: SharedExpert?
 
@@ -27,10 +27,13 @@ struct MixtureOfExperts: FeedForwardNetwork {
         let output = try Tensor(rows: 1, columns: x.columns, in: x.compute)
         output.clear()
         let choices = choices.sorted { $0.expert < $1.expert }
-        let gated = try x.projected(by: choices.flatMap { [experts[$0.expert].gateProj, experts[$0.expert].upProj] })
-        for (index, choice) in choices.enumerated() {
-            let inner = siluMultiply(gated[2 * index], gated[2 * index + 1])
-            output.add(choice.weight, times: 0, of: try experts[choice.expert].downProj(inner), to: 0)
+        let products = try x.projected(by: choices.flatMap { experts[$0.expert].inner })
+        var first = 0
+        for choice in choices {
+            let expert = experts[choice.expert]
+            let own = products[first..<first + expert.inner.count]
+            first = own.endIndex
+            output.add(choice.weight, times: 0, of: try expert.downProj(expert.gated(own)), to: 0)
         }
         return try output.summedOverRanks()
     }
@@ -73,7 +76,7 @@ struct SharedExpert: Sendable {
     }
 }
 
-extension MixtureOfExperts {
+extension MixtureOfExperts<SwiGLU> {
     /// Reads `count` experts of `name`, stacked or apart.
     static func experts(
         _ reader: WeightReader, _ name: String, count: Int, hiddenSize: Int, intermediateSize: Int

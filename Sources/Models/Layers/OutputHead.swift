@@ -12,9 +12,10 @@ public struct OutputHead: Sendable {
 
     /// Reads the norm and the matrix `[vocabularySize, hiddenSize]` of the modules named.
     init(
-        _ reader: WeightReader, norm: String, projection: String, vocabularySize: Int, hiddenSize: Int, epsilon: Float
+        _ reader: WeightReader, norm: String, projection: String, vocabularySize: Int, hiddenSize: Int, epsilon: Float,
+        normOffset: Float = 0
     ) throws(CheckpointError) {
-        self.norm = try reader.norm(norm, size: hiddenSize, epsilon: epsilon)
+        self.norm = try reader.norm(norm, size: hiddenSize, epsilon: epsilon, offset: normOffset)
         self.projection = try reader.linear(projection, inputs: hiddenSize, outputs: vocabularySize)
         weights = reader.weights
     }

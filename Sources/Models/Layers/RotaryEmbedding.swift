@@ -29,31 +29,34 @@ public final class RotaryEmbedding: Sendable {
     /// - Parameters:
     ///   - headDimension: columns of a head.
     ///   - contextTokens: `max_position_embeddings`.
+    ///   - standardPart: what a missing `partial_rotary_factor` means.
     convenience init(
-        _ fields: ConfigFields, headDimension: Int, contextTokens: Int, pairing: RotationPairing = .halves
+        _ fields: ConfigFields, headDimension: Int, contextTokens: Int, part standardPart: Double = 1,
+        pairing: RotationPairing = .halves
     ) throws(ConfigError) {
         let parameters = try fields.object("rope_parameters")
         let section = try fields.object("rope_scaling") ?? parameters
         func holder(of name: String) -> ConfigFields {
             [section, parameters].compactMap { $0 }.first { $0.has(name) } ?? fields
         }
-        let part = try holder(of: "partial_rotary_factor").number("partial_rotary_factor", in: 0...1, standard: 1)
+        let part = try holder(of: "partial_rotary_factor").number(
+            "partial_rotary_factor", in: 0...1, standard: standardPart)
         let dimension = Int(Double(headDimension) * part)
         guard dimension >= 2, dimension % 2 == 0 else {
             throw ConfigError(
                 "config.json: heads of \(headDimension) columns with partial_rotary_factor \(part) have \(dimension) to "
                     + "rotate; that must be an even number of at least 2")
         }
-        let scaling = try RotaryScaling(section, contextTokens: contextTokens)
-        if case .factors(let factors) = scaling, factors.count != dimension / 2 {
-            throw ConfigError(
-                "config.json: rope_scaling.factors has \(factors.count) numbers for \(dimension / 2) pairs of columns")
-        }
         self.init(
             dimension: dimension,
             // Wavelengths grow from pair to pair only with a base above 1.
             theta: try holder(of: "rope_theta").number("rope_theta", in: 1.001...1e12),
-            scaling: scaling, pairing: pairing)
+            scaling: try RotaryScaling(
+                section, pairs: dimension / 2, contextTokens: contextTokens,
+                // Phi states it beside the section.
+                originalTokens: fields.integer(
+                    "original_max_position_embeddings", in: 1...ModelLimits.contextTokensMax, standard: contextTokens)),
+            pairing: pairing)
     }
 
     /// Cosines and sines for rows at `positions`, `[row, dimension / 2]`.

@@ -7,8 +7,6 @@ public enum RotaryScaling: Sendable, Equatable {
     case none
     /// Positions divided by `factor`. Chen et al., 2023.
     case linear(factor: Double)
-    /// The frequency of each pair divided by its own factor, as GGUF files state Llama 3.1's scaling.
-    case factors([Double])
     /// Long wavelengths divided by `factor`, short ones kept. Llama 3.1, 2024.
     case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalTokens: Double)
     /// Wavelengths that fit the original context `slowTurns` times or less divided by `factor`, those that fit
@@ -17,10 +15,15 @@ public enum RotaryScaling: Sendable, Equatable {
         factor: Double, fastTurns: Double, slowTurns: Double, originalTokens: Double, wholePairs: Bool,
         magnitude: Double)
 
+    /// Wavelengths multiplied pair by pair. Ding et al., 2024.
+    case longrope(factors: [Double], magnitude: Double)
+
     /// Factor of rotated columns.
     var magnitude: Float {
-        if case .yarn(_, _, _, _, _, let magnitude) = self { return Float(magnitude) }
-        return 1
+        switch self {
+        case .yarn(_, _, _, _, _, let magnitude), .longrope(_, let magnitude): Float(magnitude)
+        default: 1
+        }
     }
 
     /// Radians a token of each of `dimension / 2` pairs.
@@ -31,7 +34,7 @@ public enum RotaryScaling: Sendable, Equatable {
             plain.map(Float.init)
         case .linear(let factor):
             plain.map { Float($0 / factor) }
-        case .factors(let factors):
+        case .longrope(let factors, _):
             zip(plain, factors).map { Float($0 / $1) }
         case .llama3(let factor, let lowFrequencyFactor, let highFrequencyFactor, let originalTokens):
             plain.map { frequency in
@@ -65,15 +68,20 @@ extension RotaryScaling {
     private enum Kind: String, CaseIterable {
         case plain = "default"
         case linear
-        case factors
+        case dynamic
         case llama3
         case yarn
+        case longrope
+        case su
     }
 
     /// Reads the `rope_scaling` or `rope_parameters` object; nil is ``none``.
     ///
-    /// - Parameter contextTokens: `max_position_embeddings`, the original context where the section does not say it.
-    init(_ section: ConfigFields?, contextTokens: Int) throws(ConfigError) {
+    /// - Parameters:
+    ///   - pairs: that are rotated.
+    ///   - contextTokens: `max_position_embeddings`.
+    ///   - originalTokens: the original context where the section does not say it.
+    init(_ section: ConfigFields?, pairs: Int, contextTokens: Int, originalTokens: Int) throws(ConfigError) {
         guard let section else {
             self = .none
             return
@@ -82,14 +90,18 @@ extension RotaryScaling {
         let name = section.has("rope_type") ? "rope_type" : "type"
         let originalTokens = Double(
             try section.integer(
-                "original_max_position_embeddings", in: 1...ModelLimits.contextTokensMax, standard: contextTokens))
+                "original_max_position_embeddings", in: 1...ModelLimits.contextTokensMax, standard: originalTokens))
         switch try section.choice(name, standard: Kind.plain) {
         case .plain:
             self = .none
         case .linear:
             self = .linear(factor: try Self.factor(section))
-        case .factors:
-            self = .factors(try section.numbers("factors", in: 1e-6...1e6))
+        case .dynamic:
+            // Frequencies change only for sequences past the original context, and then for tokens already cached too:
+            // sequences end there.
+            self = .none
+        case .longrope, .su:
+            self = try Self.longrope(section, pairs: pairs, contextTokens: contextTokens, originalTokens)
         case .llama3:
             let low = try section.number("low_freq_factor", in: 0.001...1e6, standard: 1)
             let high = try section.number("high_freq_factor", in: 0.001...1e6, standard: 4)
@@ -113,8 +125,26 @@ extension RotaryScaling {
         try section.number("factor", in: 1...1e6)
     }
 
+    /// Sequences may grow past the original context at any time, and tokens already cached cannot be rotated anew: a
+    /// model that is made for more than that has the long factors from the start, as mlx-lm and vLLM choose them.
+    private static func longrope(
+        _ section: ConfigFields, pairs: Int, contextTokens: Int, _ originalTokens: Double
+    ) throws(ConfigError) -> RotaryScaling {
+        let isLong = Double(contextTokens) > originalTokens
+        let factor = try section.number("factor", in: 1e-6...1e6, standard: Double(contextTokens) / originalTokens)
+        let inferred = factor > 1 ? (1 + log(factor) / log(originalTokens)).squareRoot() : 1
+        return .longrope(
+            factors: try section.numbers(isLong ? "long_factor" : "short_factor", count: pairs, in: 1e-6...1e9),
+            magnitude: try section.number("attention_factor", in: 0.001...1e6, standard: inferred))
+    }
+
+    /// What YaRN multiplies queries and keys by, for a context `factor` times the original.
+    static func yarnMagnitude(_ scale: Double, factor: Double) -> Double {
+        factor > 1 ? 0.1 * scale * log(factor) + 1 : 1
+    }
+
     private static func yarnMagnitude(_ section: ConfigFields, factor: Double) throws(ConfigError) -> Double {
-        func magnitude(_ scale: Double) -> Double { 0.1 * scale * log(factor) + 1 }
+        func magnitude(_ scale: Double) -> Double { yarnMagnitude(scale, factor: factor) }
         let whole = try section.number("mscale", in: 0...1e6, standard: 0)
         let allDimensions = try section.number("mscale_all_dim", in: 0...1e6, standard: 0)
         let inferred = whole > 0 && allDimensions > 0 ? magnitude(whole) / magnitude(allDimensions) : magnitude(1)

@@ -4,7 +4,7 @@ internal import Tensors
 internal import Weights
 
 /// down(silu(gate(x)) · up(x)). Shazeer, 2020.
-struct SwiGLU: FeedForwardNetwork {
+struct SwiGLU: GatedNetwork {
     let gateProj: Linear
     let upProj: Linear
     let downProj: Linear
@@ -22,9 +22,10 @@ struct SwiGLU: FeedForwardNetwork {
         (self.gateProj, self.upProj, self.downProj) = (gateProj, upProj, downProj)
     }
 
-    /// `[row, hidden]` to `[row, hidden]`.
-    func callAsFunction(_ x: Tensor) throws -> Tensor {
-        try product(x).summedOverRanks()
+    var inner: [Linear] { [gateProj, upProj] }
+
+    func gated(_ products: ArraySlice<Tensor>) -> Tensor {
+        siluMultiply(products[products.startIndex], products[products.startIndex + 1])
     }
 
     /// This rank's share of it.

@@ -6,11 +6,16 @@ internal import Weights
 /// A row of hidden values for each token of the vocabulary.
 public struct TokenEmbedding: Sendable {
     private let matrix: Matrix
+    /// What rows are multiplied by.
+    private let scale: Float
     // The memory that the matrix points into, kept alive.
     private let weights: LayerWeights
 
     /// Reads the matrix of module `name`, `[vocabularySize, hiddenSize]`.
-    init(_ reader: WeightReader, _ name: String, vocabularySize: Int, hiddenSize: Int) throws(CheckpointError) {
+    init(
+        _ reader: WeightReader, _ name: String, vocabularySize: Int, hiddenSize: Int, scale: Float = 1
+    ) throws(CheckpointError) {
+        self.scale = scale
         matrix = try reader.matrix(name, outputs: vocabularySize, inputs: hiddenSize)
         weights = reader.weights
     }
@@ -22,6 +27,7 @@ public struct TokenEmbedding: Sendable {
             throw TokenError(id: stranger, vocabularySize: matrix.outputs)
         }
         ids.withUnsafeBufferPointer { matrix.gatherRows($0, into: hidden) }
+        if scale != 1 { hidden.scale(by: scale) }
     }
 }
 

@@ -14,6 +14,9 @@ struct PrefixReuse {
         case shared(with: UInt64, tokens: Int)
         /// Later: a sequence before it is about to send more of the same tokens.
         case wait
+
+        /// Tokens that need not be computed.
+        var tokens: Int { if case .shared(_, let tokens) = self { tokens } else { 0 } }
     }
 
     private(set) var kept: PrefixStore
@@ -36,7 +39,23 @@ struct PrefixReuse {
     func beginning(
         of sequence: SequenceState, among active: [UInt64: SequenceState], rowsBefore: (UInt64) -> Int?
     ) -> Beginning {
-        guard kept.countMax > 0, sequence.mayReuse else { return .anew }
+        guard let (best, coming) = overlap(of: sequence, among: active, rowsBefore: rowsBefore) else { return .anew }
+        if coming >= best.count + Self.tokensMin { return .wait }
+        return best.count >= Self.tokensMin ? .shared(with: best.sequenceID, tokens: best.count) : .anew
+    }
+
+    /// First tokens that a sequence will not have to compute if all goes on as it is: others have them or are about to.
+    func tokensExpected(of sequence: SequenceState, among active: [UInt64: SequenceState]) -> Int {
+        guard let (best, coming) = overlap(of: sequence, among: active, rowsBefore: { _ in nil }) else { return 0 }
+        let count = max(best.count, coming)
+        return count >= Self.tokensMin ? count : 0
+    }
+
+    /// The sequence that has sent most of the first tokens of `sequence`, and the most that one before it has to send.
+    private func overlap(
+        of sequence: SequenceState, among active: [UInt64: SequenceState], rowsBefore: (UInt64) -> Int?
+    ) -> (best: (sequenceID: UInt64, count: Int), coming: Int)? {
+        guard kept.countMax > 0, sequence.mayReuse else { return nil }
         // The last token is always computed: what comes after it is wanted.
         let wanted = Array(sequence.log.dropLast())
         var best = kept.longestMatch(of: wanted) ?? (0, 0)
@@ -50,8 +69,7 @@ struct PrefixReuse {
             // Only for those before it, so that no two wait for each other.
             if id < sequence.id, other.isPrefilling || rowsBefore != nil { coming = max(coming, common) }
         }
-        if coming >= best.count + Self.tokensMin { return .wait }
-        return best.count >= Self.tokensMin ? .shared(with: best.sequenceID, tokens: best.count) : .anew
+        return (best, coming)
     }
 
     /// Notes how a sequence began.

@@ -5,9 +5,9 @@ import Wire
 /// Packs the tokens of many sequences into steps and hands the steps' results back to the sequences.
 ///
 /// Sequences wait in order of arrival for one of ``SchedulerLimits/sequencesActiveMax`` places. A step takes one token
-/// each of sequences that decode, longest ready first, then chunks of prompts, one prompt after another in turn. Chunks
+/// each of sequences that decode, longest ready first, then chunks of prompts in the order of a ``PromptQueue``. Chunks
 /// of one prompt follow each other onto the ring without waiting for results; a decoding sequence needs its token back
-/// first. At most ``PackingPolicy/stepsInFlightMax`` steps are out.
+/// first. ``PackingPolicy`` bounds the steps that are out and the rows of each.
 ///
 /// The log of tokens each sequence keeps is enough to rebuild the shards' caches: after ``suspend(reason:)`` and
 /// ``resume(epoch:policy:)`` every sequence is sent again from its beginning and goes on where it was.
@@ -34,8 +34,8 @@ struct Scheduler {
     private var lastStepID: UInt64 = 0
     /// Active sequences whose next token may be sent, longest ready first.
     private var readyToDecode: [UInt64] = []
-    /// Active sequences with a backlog, in the order of their turns.
-    private var readyToPrefill: [UInt64] = []
+    /// Active sequences with a backlog.
+    private var readyToPrefill = PromptQueue()
     /// What new sequences take over from others.
     private(set) var prefixes: PrefixReuse
     /// Sequences whose caches the shards are to drop.
@@ -76,7 +76,7 @@ struct Scheduler {
         }
         guard let sequence = active.removeValue(forKey: id) else { return false }
         readyToDecode.removeAll { $0 == id }
-        readyToPrefill.removeAll { $0 == id }
+        readyToPrefill.remove(id)
         promote()
         guard policy != nil else { return true }
         forget(keepsCache ? prefixes.keep(id, tokens: sequence.confirmedTokens) : [id])
@@ -103,7 +103,7 @@ struct Scheduler {
         while active.count < limits.sequencesActiveMax, !waiting.isEmpty {
             let sequence = waiting.removeFirst()
             active[sequence.id] = sequence
-            if policy != nil { readyToPrefill.append(sequence.id) }
+            if policy != nil { awaitTurn(sequence.id) }
         }
     }
 
@@ -150,7 +150,7 @@ struct Scheduler {
                 continue
             }
             active[id]?.rewind(to: 0)
-            readyToPrefill.append(id)
+            awaitTurn(id)
         }
         promote()
         return outputs
@@ -168,10 +168,10 @@ struct Scheduler {
 
     /// The next step, if there is one to send now. What ``takeForgotten()`` names then must be dropped before it.
     mutating func nextStep() -> Step? {
-        guard let policy, inFlight.count < policy.stepsInFlightMax else { return nil }
-        guard !readyToDecode.isEmpty || !readyToPrefill.isEmpty else { return nil }
-        var packer = StepPacker(policy: policy)
+        guard let policy, !readyToDecode.isEmpty || !readyToPrefill.isEmpty else { return nil }
         let decoding = decodingCount
+        guard inFlight.count < policy.stepsInFlightMax(isAnyDecoding: decoding > 0) else { return nil }
+        var packer = StepPacker(policy: policy)
 
         var decodeRows = policy.decodeRowsMax(decoding: decoding, isAnyPrefilling: !readyToPrefill.isEmpty)
         while decodeRows > 0, let id = readyToDecode.first, let sequence = active[id], packer.hasRoom(for: sequence) {
@@ -180,21 +180,11 @@ struct Scheduler {
             decodeRows -= 1
         }
 
-        var prefillRows = min(
-            policy.prefillRowsMax(backlogRows: backlogRows, isAnyDecoding: decoding > 0), policy.rowsMax - packer.rows)
-        addDrafts(to: &packer, besidePrefillRows: min(prefillRows, backlogRows), decoding: decoding)
-        prefillRows = min(prefillRows, policy.rowsMax - packer.rows)
-        var later: [UInt64] = []
-        while prefillRows > 0, let id = readyToPrefill.first, let sequence = active[id], packer.hasRoom(for: sequence) {
-            readyToPrefill.removeFirst()
-            guard begin(sequence, packer) else {
-                later.append(id)
-                continue
-            }
-            prefillRows -= take(id, rowsMax: prefillRows, into: &packer)
-            if active[id]?.isPrefilling == true { readyToPrefill.append(id) }
-        }
-        readyToPrefill.insert(contentsOf: later, at: 0)
+        let prefillRowsMax = policy.prefillRowsMax(
+            promptRows: promptRows, decodeRows: packer.rows, isAnyDecoding: decoding > 0)
+        let prefillRows = min(prefillRowsMax, policy.rowsMax - packer.rows)
+        addDrafts(to: &packer, besidePrefillRows: min(prefillRows, readyToPrefill.rows), decoding: decoding)
+        addPrompts(to: &packer, rowsMax: min(prefillRows, policy.rowsMax - packer.rows))
         guard packer.rows > 0 else { return nil }
 
         lastStepID += 1
@@ -206,17 +196,45 @@ struct Scheduler {
         return Step(epoch: epoch, stepID: lastStepID, runs: packer.runs)
     }
 
-    /// Gives a sequence that has sent nothing what can be taken over from another.
-    /// - Returns: whether it can send now.
-    private mutating func begin(_ sequence: SequenceState, _ packer: StepPacker) -> Bool {
-        guard sequence.sentCount == 0 else { return true }
-        let beginning = prefixes.beginning(of: sequence, among: active) { id in
-            packer.records.first { $0.sequenceID == id }?.position
+    /// Lets prompts ride, in the order of their turns.
+    private mutating func addPrompts(to packer: inout StepPacker, rowsMax: Int) {
+        let oldest = readyToPrefill.oldest
+        var rowsForOldest = readyToPrefill.rowsForOldest(of: rowsMax)
+        var rowsLeft = rowsMax
+        var last: PromptQueue.Place?
+        while rowsLeft > 0, let place = readyToPrefill.next(after: last) {
+            last = place
+            let rowsMax = place.id == oldest ? rowsLeft : rowsLeft - rowsForOldest
+            guard rowsMax > 0 else { continue }
+            guard let sequence = active[place.id], packer.hasRoom(for: sequence) else { return }
+            if sequence.sentCount == 0 {
+                let beginning = prefixes.beginning(of: sequence, among: active) { id in
+                    packer.records.first { $0.sequenceID == id }?.position
+                }
+                guard beginning != .wait else { continue }
+                // What it was to take over may be gone: then others that are nearer to their end go first.
+                let rows = sequence.backlogCount - beginning.tokens
+                guard !readyToPrefill.put(place.id, rows: rows) || readyToPrefill.next(after: place)?.id == place.id
+                else { continue }
+                begin(place.id, beginning)
+            }
+            rowsLeft -= take(place.id, rowsMax: rowsMax, into: &packer)
+            awaitTurn(place.id)
+            if place.id == oldest { rowsForOldest = 0 }
         }
-        guard beginning != .wait else { return false }
-        if case .shared(let parent, let tokens) = beginning { active[sequence.id]?.begin(with: tokens, of: parent) }
-        prefixes.began(sequence.id, beginning)
-        return true
+    }
+
+    /// Gives a sequence that has sent nothing what can be taken over from another.
+    private mutating func begin(_ id: UInt64, _ beginning: PrefixReuse.Beginning) {
+        if case .shared(let parent, let tokens) = beginning { active[id]?.begin(with: tokens, of: parent) }
+        prefixes.began(id, beginning)
+    }
+
+    /// Puts a sequence among those that wait for their turn, as far as it has a backlog.
+    private mutating func awaitTurn(_ id: UInt64) {
+        guard let sequence = active[id] else { return }
+        let done = sequence.sentCount > 0 ? sequence.sentCount : prefixes.tokensExpected(of: sequence, among: active)
+        readyToPrefill.put(id, rows: sequence.backlogCount - done)
     }
 
     /// Lets guesses ride with the runs packed so far, which all decode.
@@ -237,8 +255,11 @@ struct Scheduler {
         }
     }
 
-    private var backlogRows: Int {
-        readyToPrefill.reduce(0) { $0 + (active[$1]?.backlogCount ?? 0) }
+    /// Rows of the prompts that are being evaluated, with those already sent: so chunks keep their size.
+    private var promptRows: Int {
+        readyToPrefill.ids.reduce(0) { rows, id in
+            rows + (active[id].map { $0.backlogCount - $0.reusedCount } ?? 0)
+        }
     }
 
     /// - Returns: the rows taken.
@@ -368,8 +389,8 @@ struct Scheduler {
         guard active[id]?.attempt == run.attempt else { return }
         active[id]?.rewind(to: position)
         readyToDecode.removeAll { $0 == id }
-        readyToPrefill.removeAll { $0 == id }
-        if active[id]?.isPrefilling == true { readyToPrefill.append(id) } else { readyToDecode.append(id) }
+        readyToPrefill.remove(id)
+        if active[id]?.isPrefilling == true { awaitTurn(id) } else { readyToDecode.append(id) }
     }
 
     /// Takes a step off the ring.

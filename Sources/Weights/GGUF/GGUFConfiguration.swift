@@ -171,8 +171,11 @@ private struct Reader {
                     .malformed, file: metadata.file.name, tensor: GGUFArchitecture.frequencyFactorsName,
                     "has factors that are not positive")
             }
+            // What config.json says with two tables and a magnitude that follows from the context.
+            let factors = JSONText.array(frequencyFactors.map { .float($0) })
             return [
-                ("rope_type", .word("factors")), ("factors", .array(frequencyFactors.map { .float($0) })),
+                ("rope_type", .word("longrope")), ("short_factor", factors), ("long_factor", factors),
+                ("factor", .integer(1)), ("attention_factor", .integer(1)),
             ]
         }
         let linear = try metadata.number(prefix + "rope.scale_linear")

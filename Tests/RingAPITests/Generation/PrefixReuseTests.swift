@@ -75,6 +75,39 @@ import Wire
         return request
     }
 
+    /// What counts for a turn are the rows that are to be computed, not those that are there.
+    @Test func aLongConversationsNextTurnGoesBeforeAShorterNewPrompt() throws {
+        var bench = try Bench(change: { $0.rowsPerStepMax = 64 })
+        let first = EngineFixtures.request(prompt: 600, tokensMax: 4)
+        let firstID = try bench.scheduler.admit(first)
+        try bench.run()
+        let other = try bench.scheduler.admit(EngineFixtures.request(prompt: 300, salt: 1, tokensMax: 1))
+        let turn = request(bench.conversation(firstID, first) + [3, 1, 4], tokensMax: 1)
+        let turnID = try bench.scheduler.admit(turn)
+        let step = try bench.packed()
+        #expect(step.runs.map(\.sequenceID) == [turnID, other])
+        #expect(step.runs.map(\.tokens.count) == [4, 60])
+    }
+
+    @Test func aTurnWhoseBeginningWasGivenUpGoesBehindShorterPrompts() throws {
+        var bench = try Bench(change: { ($0.rowsPerStepMax, $0.prefixesMax) = (64, 1) })
+        let first = EngineFixtures.request(prompt: 600, tokensMax: 4)
+        let firstID = try bench.scheduler.admit(first)
+        try bench.run()
+        _ = try bench.scheduler.admit(EngineFixtures.request(prompt: 40, salt: 1, tokensMax: 1))
+        let onRing = try bench.packed()
+        let turn = request(bench.conversation(firstID, first) + [3, 1, 4], tokensMax: 1)
+        let turnID = try bench.scheduler.admit(turn)
+        let other = try bench.scheduler.admit(EngineFixtures.request(prompt: 300, salt: 2, tokensMax: 1))
+        // What ends takes the only place.
+        try bench.answer(onRing)
+        let step = try bench.packed()
+        #expect(step.runs.map(\.sequenceID) == [other])
+        try bench.answer(step)
+        try bench.run()
+        #expect(bench.cachedTokens(turnID) == 0 && bench.answers(turnID, turn))
+    }
+
     @Test func theNextTurnSendsOnlyWhatIsNew() throws {
         var bench = try Bench()
         let first = EngineFixtures.request(prompt: 100)
@@ -218,7 +251,7 @@ import Wire
         _ = try bench.scheduler.admit(EngineFixtures.request(prompt: 100))
         try bench.run()
         let next = EngineFixtures.request(prompt: 120)
-        let id = try bench.scheduler.admit(next)
+        _ = try bench.scheduler.admit(next)
         _ = try bench.packed()
         _ = bench.scheduler.suspend(reason: GenerationFailure(reason: "the ring broke"))
         bench.model.forgetAll()

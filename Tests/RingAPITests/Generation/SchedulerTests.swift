@@ -108,11 +108,21 @@ import Wire
         limits.rowsPerStepMax = 16
         var scheduler = try scheduler(EngineFixtures.twoShards, limits: limits)
         var model = SimulatedModel()
-        _ = try scheduler.admit(EngineFixtures.request(prompt: 200))
-        let first = try scheduler.packed()
-        #expect(scheduler.nextStep() != nil)
+        _ = try scheduler.admit(EngineFixtures.request(prompt: 50, tokensMax: 100))
+        _ = try scheduler.admit(EngineFixtures.request(prompt: 200, salt: 1))
+        // Both shards work, and a step lies ready for whichever is done.
+        var onRing = (0..<3).compactMap { _ in scheduler.nextStep() }
+        #expect(onRing.count == 3)
         #expect(scheduler.nextStep() == nil)
-        _ = scheduler.apply(try model.answer(first))
+        _ = scheduler.apply(try model.answer(onRing.removeFirst()))
+        let last = try scheduler.packed()
+        #expect(last.runs.map(\.tokens.count) == [2, 14], "the end of the first prompt, whose stream now begins")
+        onRing.append(last)
+        // From now on no step lies ready: it would come between the stream's tokens.
+        _ = scheduler.apply(try model.answer(onRing.removeFirst()))
+        #expect(scheduler.nextStep() == nil)
+        _ = scheduler.apply(try model.answer(onRing.removeFirst()))
+        #expect(scheduler.inFlight.count == 1)
         #expect(scheduler.nextStep() != nil)
         #expect(scheduler.nextStep() == nil)
     }
@@ -150,7 +160,8 @@ import Wire
         let long = try scheduler.admit(EngineFixtures.request(prompt: 1000, salt: 1))
         let step = try scheduler.packed()
         #expect(step.runs.map(\.sequenceID) == [running, long])
-        #expect(step.runs.map(\.tokens.count) == [1, PackingPolicy.prefillRowsBesideDecodeMax])
+        // Twice what a step of one row takes: the weights and the row.
+        #expect(step.runs.map(\.tokens.count) == [1, 2 * (PackingPolicy.overheadRowsFromMemory + 1)])
     }
 
     @Test func streamsSpreadOverTheSteps() throws {
@@ -187,21 +198,30 @@ import Wire
         #expect(order == cycle + cycle + cycle + cycle)
     }
 
-    @Test func promptsTakeTurns() throws {
+    @Test func shortPromptsGoBeforeLongOnes() throws {
         var limits = SchedulerLimits()
         limits.rowsPerStepMax = 64
         var scheduler = try scheduler(limits: limits)
         var model = SimulatedModel()
-        let first = try scheduler.admit(EngineFixtures.request(prompt: 300))
-        let second = try scheduler.admit(EngineFixtures.request(prompt: 300, salt: 1))
-        let short = try scheduler.admit(EngineFixtures.request(prompt: 10, salt: 2))
+        let first = try scheduler.admit(EngineFixtures.request(prompt: 150, tokensMax: 1))
+        let second = try scheduler.admit(EngineFixtures.request(prompt: 150, salt: 1, tokensMax: 1))
+        var onRing = [try scheduler.packed()]
+        let short = try scheduler.admit(EngineFixtures.request(prompt: 10, salt: 2, tokensMax: 1))
         var turns: [[UInt64]] = []
-        for _ in 0..<4 {
-            let step = try scheduler.packed()
+        while !onRing.isEmpty {
+            let step = onRing.removeFirst()
             turns.append(step.runs.map(\.sequenceID))
             _ = scheduler.apply(try model.answer(step))
+            while let next = scheduler.nextStep() { onRing.append(next) }
         }
-        #expect(turns == [[first], [second], [short, first], [short, second]])
+        // Once a prompt is about to end, a stream is about to begin, beside which chunks are smaller.
+        var order: [UInt64] = []
+        for id in turns.joined() where !order.contains(id) { order.append(id) }
+        #expect(turns.first == [first])
+        #expect(turns.dropFirst().first?.first == short)
+        #expect(order == [first, short, second])
+        #expect(
+            try #require(turns.lastIndex { $0.contains(first) }) <= #require(turns.firstIndex { $0.contains(second) }))
     }
 
     @Test func sequencesWaitInOrderAndNoMoreThanAllowed() throws {
