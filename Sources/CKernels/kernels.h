@@ -27,9 +27,11 @@
 #define CK_GROUP_LANES 8
 // Groups that kernels take at a time at the most: quantised rows are padded with zeros to whole blocks.
 #define CK_GROUP_BLOCK 16
-// Groups that share a scale hold at most this many inputs, at least CK_GROUP_MIN.
+// Groups that share a scale hold at most this many inputs, and in kernels for int8 rows at least CK_GROUP_MIN. Those of
+// CK_GROUP_SPREAD reach such kernels with as many zeros behind them (matmul.c).
 #define CK_GROUP_MAX 128
 #define CK_GROUP_MIN 32
+#define CK_GROUP_SPREAD 16
 
 // Folds the lanes of a float sum: halves are added until one is left.
 static inline float ck_fold_lanes(const float lanes[CK_LANES]) {

@@ -69,8 +69,14 @@ static bool takes_part(const product_run *run, const ck_product *product) {
 
 static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inputs / group, CK_GROUP_BLOCK); }
 
+// Groups smaller than kernels know are spread: each is followed by zeros up to CK_GROUP_MIN, in the rows and in the
+// unpacked weights. Zeros change neither a group's largest magnitude nor its sums.
+static size_t spread_group(size_t group) { return group < CK_GROUP_MIN ? CK_GROUP_MIN : group; }
+
 // 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
-static size_t value_stride(size_t inputs, size_t group) { return group_stride(inputs, group) * group + 64; }
+static size_t value_stride(size_t inputs, size_t group) {
+    return group_stride(inputs, group) * spread_group(group) + 64;
+}
 
 // The same of ordered rows, in floats.
 static size_t ordered_stride(size_t inputs) { return ck_round_up(inputs, CK_PAIR_INPUTS) + CK_LANES; }
@@ -82,10 +88,11 @@ static size_t panel_inputs(const product_run *run) {
 
 static size_t prepared_bytes(size_t rows, size_t inputs) {
     rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
-    // The smallest groups need the most scales, the largest the most padding.
+    // The smallest groups need the most scales and values, the largest the most padding.
     inputs = ck_round_up(inputs, CK_GROUP_MAX);
-    size_t scales = group_stride(inputs, CK_GROUP_MIN) * 3 * sizeof(float);
-    size_t quantized = rows * (value_stride(inputs, CK_GROUP_MAX) + scales);
+    size_t scales = group_stride(inputs, CK_GROUP_SPREAD) * 3 * sizeof(float);
+    size_t values = value_stride(inputs, CK_GROUP_SPREAD), padded = value_stride(inputs, CK_GROUP_MAX);
+    size_t quantized = rows * ((values > padded ? values : padded) + scales);
     size_t packed = ck_packed_rows_floats(rows, inputs) * sizeof(float);
     size_t ordered = rows * ordered_stride(inputs) * sizeof(float);
     size_t floats = packed > ordered ? packed : ordered;
@@ -96,8 +103,17 @@ size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) { return prepared_b
 
 static void quantize_item(void *context, size_t row) {
     product_run *run = context;
-    run->kernels->quantize_row(run->x + row * run->inputs, run->inputs, run->form.group, run->form.order,
-                               &run->quantized, row);
+    const float *x = run->x + row * run->inputs;
+    if (run->form.group != CK_GROUP_SPREAD) {
+        run->kernels->quantize_row(x, run->inputs, run->form.group, run->form.order, &run->quantized, row);
+        return;
+    }
+    float *spread = (float *)ck_worker_arena;
+    for (size_t k = 0; k < run->inputs; k += CK_GROUP_SPREAD) {
+        memcpy(spread + 2 * k, x + k, CK_GROUP_SPREAD * sizeof *x);
+        memset(spread + 2 * k + CK_GROUP_SPREAD, 0, CK_GROUP_SPREAD * sizeof *x);
+    }
+    run->kernels->quantize_row(spread, 2 * run->inputs, CK_GROUP_MIN, run->form.order, &run->quantized, row);
 }
 
 static bool rounds(const product_run *run) { return run->activations != CK_ACTIVATIONS_F32; }
@@ -352,20 +368,35 @@ static void multiply_affine(const product_run *run, const ck_matrix *matrix, siz
     }
 }
 
+// `count` bytes from `from` on, which may be the second half of where they go, as groups of 16 and 16 zeros.
+static void spread_bytes(const uint8_t *from, size_t count, uint8_t *to) {
+    for (size_t k = 0; k < count; k += CK_GROUP_SPREAD) {
+        uint8_t group[CK_GROUP_SPREAD];
+        memcpy(group, from + k, sizeof group);
+        memcpy(to + 2 * k, group, sizeof group);
+        memset(to + 2 * k + CK_GROUP_SPREAD, 0, CK_GROUP_SPREAD);
+    }
+}
+
 // Odd widths are unpacked to one byte an element in the arena, which then is a matrix of 8 bits.
 static void multiply_unpacked(const product_run *run, const ck_product *product, size_t first, size_t outputs) {
     const ck_matrix *matrix = product->matrix;
-    size_t n = run->inputs;
+    const bool is_spread = matrix->group == CK_GROUP_SPREAD;
+    const size_t n = run->inputs, row_bytes = is_spread ? 2 * n : n;
     uint8_t *unpacked = ck_worker_arena + CK_AFFINE_ARENA_BYTES;
     // Kernels may read 64 bytes past a matrix.
-    size_t at_once = ck_min_size(CK_PANEL_OUTPUTS_MAX, (CK_ARENA_BYTES - CK_AFFINE_ARENA_BYTES - 64) / n);
+    size_t at_once = ck_min_size(CK_PANEL_OUTPUTS_MAX, (CK_ARENA_BYTES - CK_AFFINE_ARENA_BYTES - 64) / row_bytes);
     for (size_t done = 0; done < outputs; done += at_once) {
         size_t count = ck_min_size(at_once, outputs - done), output = first + done;
         for (size_t o = 0; o < count; o++) {
-            run->kernels->unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, unpacked + o * n);
+            uint8_t *row = unpacked + o * row_bytes, *elements = row + row_bytes - n;
+            run->kernels->unpack_bits(ck_matrix_row(matrix, output + o), matrix->bits, 0, n, elements);
+            if (is_spread) spread_bytes(elements, n, row);
         }
         ck_matrix bytes = *matrix;
         bytes.bits = 8;
+        bytes.inputs = (uint32_t)row_bytes;
+        bytes.group = (uint32_t)spread_group(matrix->group);
         bytes.outputs = (uint32_t)count;
         bytes.weights = unpacked;
         bytes.scales = ck_scales_row(matrix, matrix->scales, output);

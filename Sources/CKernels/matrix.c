@@ -10,7 +10,10 @@ static const char *affine_problem(const ck_matrix *matrix) {
     if (bits != 2 && bits != 3 && bits != 4 && bits != 5 && bits != 6 && bits != 8) {
         return "quantised weights have 2, 3, 4, 5, 6 or 8 bits";
     }
-    if (group != 32 && group != 64 && group != 128) return "a quantisation group holds 32, 64 or 128 inputs";
+    if (group == 16 && (bits == 4 || bits == 8)) return "groups of 16 inputs have 2, 3, 5 or 6 bits";
+    if (group != 16 && group != 32 && group != 64 && group != 128) {
+        return "a quantisation group holds 16, 32, 64 or 128 inputs";
+    }
     if (matrix->inputs % group != 0) return "the inputs are not a multiple of the quantisation group";
     if (!is_float_type(matrix->scale_type)) return "scales and biases are float32, float16 or bfloat16";
     if (matrix->scales == NULL || matrix->biases == NULL) return "a quantised matrix needs scales and biases";

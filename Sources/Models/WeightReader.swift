@@ -110,7 +110,10 @@ struct WeightReader {
         _ name: String, outputs: Int, inputs: Int, part: Part
     ) throws(CheckpointError) -> Matrix {
         let path = weights.namePrefix + name
-        switch quantization.parameters(forModule: path) {
+        let stated = weights.tensorIfPresent("\(name).weight")?.packing.map { packing in
+            QuantizationParameters.affine(AffineQuantization(bits: packing.bits, group: packing.group))
+        }
+        switch stated ?? quantization.parameters(forModule: path) {
         case nil:
             throw CheckpointError(
                 .unsupported, tensor: "\(path).scales",

@@ -1,44 +1,55 @@
-// A model directory, opened: configuration and headers, no weights.
+// A model's files, opened: configuration and headers, no weights.
 
-/// A model as Hugging Face and MLX lay it out: `config.json` and safetensors files, with an index where there are
-/// several. Opening it reads and validates every header and nothing else.
+/// A model as Hugging Face and MLX lay it out, or in GGUF files. Opening it reads and validates every header and
+/// nothing else.
 public struct Checkpoint: Sendable {
-    /// The directory, or what else errors call it.
+    /// The directory, the GGUF file, or what else errors call it.
     public let place: String
-    /// Contents of config.json, which is a JSON object.
+    /// Contents of config.json, or what a GGUF file says in its place; a JSON object.
     public let configurationJSON: [UInt8]
-    /// The files that hold tensors, sorted by name.
-    public let files: [SafetensorsFile]
+    /// The files that hold tensors.
+    public let files: [CheckpointFile]
     /// Every tensor of the model by its full name.
     public let tensors: [String: TensorEntry]
     /// ``tensors`` sorted by name.
     let sortedTensors: [TensorEntry]
+    /// What the configuration was read from, as errors name it.
+    let configurationName: String
+    /// The file that the configuration was read from.
+    public let configurationPath: String
+    /// What GGUF files say beside the configuration; `nil` for other formats.
+    public let metadata: GGUFMetadata?
 
-    /// The model of a directory.
+    /// - Parameter directory: a model directory, or a GGUF file.
     /// - Throws: when something is missing, unreadable or wrong; the error names file and tensor.
     public init(directory: String) throws(CheckpointError) {
-        try self.init(ModelFiles(directory: directory))
+        if let path = try GGUFModel.path(in: directory) {
+            let model = try GGUFModel(path: path)
+            self.init(
+                place: directory, model, configurationPath: model.metadata.file.path, metadata: model.metadata)
+        } else {
+            try self.init(ModelFiles(directory: directory))
+        }
     }
 
-    /// The model that files make. Their headers must be present.
+    /// The model that safetensors files make. Their headers must be present.
     /// - Throws: when something is missing, unreadable or wrong; the error names file and tensor.
-    public init(_ place: ModelFiles) throws(CheckpointError) {
-        let configuration = try ReadOnlyFile.contents(
-            path: place.configuration, bytesMax: CheckpointLimits.configurationBytesMax)
-        var scanner = JSONScanner(configuration, file: ModelFiles.configurationName)
-        try scanner.object { (scanner, _) throws(CheckpointError) in try scanner.skipValue() }
-        try scanner.end()
+    public init(_ files: ModelFiles) throws(CheckpointError) {
+        self.init(
+            place: files.place, try SafetensorsModel(files), configurationPath: files.configuration, metadata: nil)
+    }
 
-        let index = try place.index.map(WeightIndex.read)
-        var files: [SafetensorsFile] = []
-        for file in place.weights { files.append(try SafetensorsFile(file)) }
-
-        let tensors = try Self.merge(files, index: index)
-        self.place = place.place
-        self.configurationJSON = configuration
-        self.files = files
-        self.tensors = tensors
-        self.sortedTensors = tensors.values.sorted { $0.name < $1.name }
+    private init(
+        place: String, _ contents: some CheckpointContents, configurationPath: String, metadata: GGUFMetadata?
+    ) {
+        self.place = place
+        self.configurationPath = configurationPath
+        self.metadata = metadata
+        configurationJSON = contents.configurationJSON
+        configurationName = contents.configurationName
+        files = contents.files
+        tensors = contents.tensors
+        sortedTensors = contents.tensors.values.sorted { $0.name < $1.name }
     }
 
     /// - Throws: naming the first of `entries` whose data is not on this machine, or not all of it.
@@ -69,33 +80,4 @@ public struct Checkpoint: Sendable {
 
     /// Bytes on disk of all tensors.
     public var byteCount: UInt64 { sortedTensors.reduce(0) { $0 + UInt64($1.byteCount) } }
-
-    /// One table of all files' tensors. With an index each tensor comes from the file it names, and others are left
-    /// out.
-    private static func merge(_ files: [SafetensorsFile], index: WeightIndex?) throws(CheckpointError) -> [String:
-        TensorEntry]
-    {
-        var tensors: [String: TensorEntry] = [:]
-        for (fileIndex, file) in files.enumerated() {
-            for var entry in file.entries {
-                if let index, index.files[entry.name] != file.name { continue }
-                entry.fileIndex = fileIndex
-                if let other = tensors.updateValue(entry, forKey: entry.name) {
-                    throw CheckpointError(
-                        .malformed, file: file.name, tensor: entry.name, "is also in \(files[other.fileIndex].name)")
-                }
-            }
-        }
-        if let index, tensors.count < index.files.count {
-            let absent = index.files.keys.filter { tensors[$0] == nil }.min() ?? ""
-            throw CheckpointError(
-                .missingTensor, file: index.files[absent], tensor: absent,
-                "is not in this file, where \(WeightIndex.fileName) places it")
-        }
-        guard tensors.count <= CheckpointLimits.tensorsMax else {
-            throw CheckpointError(
-                .unsupported, "the model has \(tensors.count) tensors, more than \(CheckpointLimits.tensorsMax)")
-        }
-        return tensors
-    }
 }

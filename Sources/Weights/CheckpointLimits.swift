@@ -20,4 +20,12 @@ public enum CheckpointLimits {
     public static let nameBytesMax = 512
     /// How deep JSON may nest; configurations reach 5.
     public static let nestingMax = 32
+    /// Layers of a model in GGUF files; the deepest published models have some 130.
+    public static let layersMax = 1 << 16
+    /// Values of a GGUF header; real ones have some 50.
+    public static let metadataValuesMax = 1 << 14
+    /// Elements of an array there; the largest vocabularies have 500,000 merges.
+    public static let metadataElementsMax = 1 << 24
+    /// Bytes of a text there; chat templates have some 30,000.
+    public static let metadataTextBytesMax = 16 << 20
 }

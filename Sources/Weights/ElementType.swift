@@ -1,6 +1,9 @@
-// The element types of safetensors files.
+// How tensors are stored: element by element, or in packed blocks.
 
-/// How one element of a tensor is stored. The raw value is the format's own spelling.
+internal import CKernels
+
+/// How the elements of a tensor are stored. The raw value is the spelling of the format it comes from: safetensors, or
+/// GGUF for blocks of elements that share scales.
 public enum ElementType: String, Hashable, Sendable, CaseIterable {
     case bool = "BOOL"
     case u8 = "U8"
@@ -19,14 +22,45 @@ public enum ElementType: String, Hashable, Sendable, CaseIterable {
     case u64 = "U64"
     case i64 = "I64"
     case f64 = "F64"
+    case q8x0 = "Q8_0"
+    case q4x0 = "Q4_0"
+    case q4x1 = "Q4_1"
+    case q5x0 = "Q5_0"
+    case q5x1 = "Q5_1"
+    case q4k = "Q4_K"
+    case q5k = "Q5_K"
+    case q6k = "Q6_K"
 
-    /// Bytes of one element.
+    /// Those that are stored element by element.
+    static let plain = allCases.filter { $0.blockFormat == nil }
+
+    /// The kernels' name of a packed type; `nil` for one stored element by element.
+    var blockFormat: ck_block_format? {
+        switch self {
+        case .q8x0: CK_BLOCK_Q8_0
+        case .q4x0: CK_BLOCK_Q4_0
+        case .q4x1: CK_BLOCK_Q4_1
+        case .q5x0: CK_BLOCK_Q5_0
+        case .q5x1: CK_BLOCK_Q5_1
+        case .q4k: CK_BLOCK_Q4_K
+        case .q5k: CK_BLOCK_Q5_K
+        case .q6k: CK_BLOCK_Q6_K
+        default: nil
+        }
+    }
+
+    /// Elements of a block; 1 where elements are stored one by one.
+    public var blockElements: Int { blockFormat.map { Int(ck_block_layout_of($0).elements) } ?? 1 }
+
+    /// Bytes of one element, or of a block.
     public var byteCount: Int {
         switch self {
         case .bool, .u8, .i8, .f8e4m3, .f8e5m2, .f8e8m0: 1
         case .u16, .i16, .f16, .bf16: 2
         case .u32, .i32, .f32: 4
         case .u64, .i64, .f64: 8
+        case .q8x0, .q4x0, .q4x1, .q5x0, .q5x1, .q4k, .q5k, .q6k:
+            blockFormat.map { Int(ck_block_layout_of($0).bytes) } ?? 0
         }
     }
 }

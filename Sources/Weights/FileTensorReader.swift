@@ -28,10 +28,11 @@ public final class FileTensorReader: TensorReader {
         var looksIntoPageCache = true
     }
 
-    private let files: [SafetensorsFile]
+    private let files: [CheckpointFile]
     private let caching: PageCaching
     private let calls: SystemCalls
     private let partBytes: Int
+    private let staging: StagingBuffers
     private let state: Mutex<State>
 
     private struct State {
@@ -53,38 +54,63 @@ public final class FileTensorReader: TensorReader {
         self.caching = caching
         self.calls = calls
         self.partBytes = partBytes
+        staging = StagingBuffers(byteCount: partBytes)
         state = Mutex(State(files: Array(repeating: nil, count: checkpoint.files.count)))
     }
 
     /// Whether the files opened so far can be read directly.
     public var readsDirectly: Bool { state.withLock { $0.files.allSatisfy { $0?.direct != nil || $0 == nil } } }
 
-    public func read(_ runs: [ReadRun]) throws(CheckpointError) -> UInt64 {
+    public func read(_ runs: [ReadRun], _ conversions: [TensorConversion]) throws(CheckpointError) -> UInt64 {
         var parts: [ReadPart] = []
         for run in runs {
             parts += ReadPart.parts(of: run, from: try openFile(run.fileIndex), bytesMax: partBytes)
         }
-        let work = parts
-        if let failure = try openQueue().run(work.count, { [self] in fill(work[$0]) }) { throw failure }
-        for part in work { part.joinToPrevious() }
+        var conversionParts: [ConversionPart] = []
+        for conversion in conversions {
+            conversionParts += ConversionPart.parts(
+                of: conversion, from: try openFile(conversion.tensor.fileIndex), bytesMax: partBytes)
+        }
+        let (plain, converted) = (parts, conversionParts)
+        let failure = try openQueue().run(plain.count + converted.count) { [self] index in
+            index < plain.count ? fill(plain[index]) : fill(converted[index - plain.count])
+        }
+        if let failure { throw failure }
+        for part in plain { part.joinToPrevious() }
         return runs.reduce(0) { $0 + UInt64($1.byteCount) }
+            + conversions.reduce(0) { $0 + UInt64($1.tensor.byteCount) }
     }
 
     // MARK: Parts
 
     /// Reads one part and moves it to where it belongs.
     private func fill(_ part: ReadPart) -> CheckpointError? {
+        if let failure = fetch(part) { return failure }
+        part.moveIntoPlace()
+        return nil
+    }
+
+    /// Reads one part and converts it.
+    private func fill(_ part: ConversionPart) -> CheckpointError? {
+        staging.withBuffer { buffer in
+            let staged = part.staged(in: buffer)
+            if let failure = fetch(staged) { return failure }
+            return part.conversion.convert(part.tensorBlocks, from: staged.address(of: staged.useful.lowerBound))
+        }
+    }
+
+    /// Reads one part, from wherever that is fastest.
+    private func fetch(_ part: some FilePart) -> CheckpointError? {
         let file = part.file
         let isCached = caching == .filled || calls.looksIntoPageCache && file.buffered.isCached(part.useful)
         let direct = isCached ? nil : file.direct?.descriptor
         if let failure = read(part, direct: direct) { return failure }
         if !isCached, direct == nil { file.buffered.dropCached(part.useful) }
-        part.moveIntoPlace()
         return nil
     }
 
     /// - Parameter direct: a descriptor that takes whole blocks; `nil` for one that takes anything.
-    private func read(_ part: ReadPart, direct: Int32?) -> CheckpointError? {
+    private func read(_ part: some FilePart, direct: Int32?) -> CheckpointError? {
         let range = direct == nil ? part.useful : part.blocks
         var offset = range.lowerBound
         while offset < part.useful.upperBound {
@@ -95,7 +121,7 @@ public final class FileTensorReader: TensorReader {
                 let code = errno
                 if code == EINTR { continue }
                 return CheckpointError(
-                    .unreadable, file: part.file.buffered.path, tensor: part.run.tensorName(at: offset),
+                    .unreadable, file: part.file.buffered.path, tensor: part.tensorName(at: offset),
                     "cannot be read at byte \(offset): \(systemMessage(code))")
             }
             var next = offset + UInt64(result)
@@ -103,7 +129,7 @@ public final class FileTensorReader: TensorReader {
             if direct != nil, next < part.useful.upperBound { next -= next % UInt64(ReadRun.blockBytes) }
             guard next > offset else {
                 return CheckpointError(
-                    .truncated, file: part.file.buffered.path, tensor: part.run.tensorName(at: offset),
+                    .truncated, file: part.file.buffered.path, tensor: part.tensorName(at: offset),
                     "the file ends at byte \(offset + UInt64(result)) with bytes of this tensor to come; "
                         + "it was shortened after it was opened")
             }
@@ -139,7 +165,7 @@ final class WeightFile: Sendable {
     /// `nil` where the file system does not read directly.
     let direct: ReadOnlyFile?
 
-    init(_ file: SafetensorsFile, directly: Bool) throws(CheckpointError) {
+    init(_ file: CheckpointFile, directly: Bool) throws(CheckpointError) {
         buffered = try ReadOnlyFile(path: file.path)
         guard buffered.byteCount == file.byteCount else {
             throw CheckpointError(

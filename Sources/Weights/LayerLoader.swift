@@ -17,12 +17,15 @@ extension LayerWeights {
         }
         let base = slab.baseAddress
         let bytesRead = try reader.read(
-            plan.runs.map { ReadRun(tensors: $0.tensors, destination: base + $0.slabOffset) })
-        for placement in plan.placements where placement.isWidened {
-            let type = placement.entry.elementType == .f16 ? CK_F16 : CK_BF16
-            let destination = (base + placement.slabOffset).bindMemory(
-                to: Float.self, capacity: placement.entry.elementCount)
-            ck_convert_to_f32(type, base + placement.readOffset, placement.entry.elementCount, destination)
+            plan.runs.map { ReadRun(tensors: $0.tensors, destination: base + $0.slabOffset) },
+            plan.conversions.map { conversion in
+                TensorConversion(tensor: conversion.entry, destinations: conversion.slabOffsets.map { base + $0 })
+            })
+        for widening in plan.widenings {
+            let type = widening.entry.elementType == .f16 ? CK_F16 : CK_BF16
+            let destination = (base + widening.slabOffset).bindMemory(
+                to: Float.self, capacity: widening.entry.elementCount)
+            ck_convert_to_f32(type, base + widening.readOffset, widening.entry.elementCount, destination)
         }
         return (LayerWeights(plan: plan, slab: slab), bytesRead)
     }

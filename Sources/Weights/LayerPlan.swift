@@ -4,16 +4,16 @@
 /// Nothing is read to make one.
 ///
 /// One-dimensional f16 and bf16 tensors (norm weights, biases of layers) and stacked biases of experts are widened to
-/// float32 on loading, so that model code takes them as they are and building a layer reads no data. Everything else
-/// stays as it is stored.
+/// float32 on loading, so that model code takes them as they are and building a layer reads no data. Tensors with a
+/// ``ConversionLayout`` are converted while they are read. Everything else stays as it is stored.
 ///
 /// What follows each other in a file does so in the slab, at the same place in its block of 4096 bytes, so that whole
 /// blocks can come directly from the disk.
 public struct LayerPlan: Sendable {
     /// Removed from the names of tensors; errors show the full name.
     public let namePrefix: String
-    /// The tensors, sorted by file and place.
-    public var entries: [TensorEntry] { placements.map(\.entry) }
+    /// The tensors in files, sorted by file and place.
+    public let entries: [TensorEntry]
     /// Bytes of a slab that holds the layer, padding and room for widening included.
     public let byteCount: Int
     /// Bytes that are read from disk.
@@ -24,20 +24,35 @@ public struct LayerPlan: Sendable {
     /// Kernels read whole vectors, so as far as this past a tensor's end.
     static let overreadBytes = 64
 
+    /// A tensor in memory.
     struct Placement: Sendable {
-        let entry: TensorEntry
+        let fullName: String
         /// Name without the plan's prefix.
         let name: String
-        /// As it lies in memory.
         let elementType: ElementType
+        let shape: [Int]
+        let packing: AffinePacking?
         /// Of its first byte in the slab.
         let slabOffset: Int
-        /// Of its stored bytes in the slab; other than `slabOffset` when it is widened.
-        let readOffset: Int
 
-        var isWidened: Bool { elementType != entry.elementType }
+        var byteCount: Int { shape.reduce(elementType.byteCount, *) }
     }
     let placements: [Placement]
+
+    /// A vector that is widened after reading: both places are in the slab.
+    struct Widening: Sendable {
+        let entry: TensorEntry
+        let readOffset: Int
+        let slabOffset: Int
+    }
+    let widenings: [Widening]
+
+    /// A tensor that is converted while it is read, and where in the slab its parts begin.
+    struct Conversion: Sendable {
+        let entry: TensorEntry
+        let slabOffsets: [Int]
+    }
+    let conversions: [Conversion]
 
     /// Tensors that follow each other in a file, are moved by the same shift, and so are read in one go.
     struct Run: Sendable {
@@ -66,35 +81,62 @@ public struct LayerPlan: Sendable {
             (offset + multiple - 1) / multiple * multiple
         }
         let entries = entries.sorted { ($0.fileIndex, $0.byteOffset, $0.name) < ($1.fileIndex, $1.byteOffset, $1.name) }
-        // First all tensors as they are stored, then room for those that are widened.
-        let (runs, runsEnd) = Self.runs(of: entries)
+        // First all tensors as they are stored, then room for what others become.
+        let (runs, runsEnd) = Self.runs(of: entries.filter { ConversionLayout($0) == nil })
         var readOffsets: [String: Int] = [:]
         for run in runs {
             for tensor in run.tensors {
                 readOffsets[tensor.name] = run.slabOffset + Int(tensor.byteOffset - run.tensors[0].byteOffset)
             }
         }
-        var end = runsEnd
+        var end = aligned(runsEnd)
         var placements: [Placement] = []
-        for entry in entries {
-            let isVector = entry.shape.count == 1 || entry.shape.count == 2 && entry.name.hasSuffix("bias")
-            let widened = isVector && (entry.elementType == .f16 || entry.elementType == .bf16)
-            let name =
-                entry.name.hasPrefix(namePrefix)
-                ? String(decoding: entry.name.utf8.dropFirst(namePrefix.utf8.count), as: UTF8.self) : entry.name
-            // Nothing is read for a tensor without elements, and it may lie anywhere.
-            let readOffset = readOffsets[entry.name] ?? 0
+        var widenings: [Widening] = []
+        var conversions: [Conversion] = []
+        func place(
+            _ name: String, _ type: ElementType, _ shape: [Int], packing: AffinePacking? = nil, at slabOffset: Int
+        ) {
+            let short =
+                name.hasPrefix(namePrefix)
+                ? String(decoding: name.utf8.dropFirst(namePrefix.utf8.count), as: UTF8.self) : name
             placements.append(
                 Placement(
-                    entry: entry, name: name, elementType: widened ? .f32 : entry.elementType,
-                    slabOffset: widened ? end : readOffset, readOffset: readOffset))
-            if widened { end = aligned(end + entry.byteCount * 2) }
+                    fullName: name, name: short, elementType: type, shape: shape, packing: packing,
+                    slabOffset: slabOffset))
         }
+        for entry in entries {
+            if let layout = ConversionLayout(entry) {
+                var offsets: [Int] = []
+                for part in layout.parts {
+                    let name = ConversionLayout.name(entry.name, part.suffix)
+                    place(name, part.elementType, part.shape, packing: part.packing, at: end)
+                    offsets.append(end)
+                    end = aligned(end + part.byteCount)
+                }
+                conversions.append(Conversion(entry: entry, slabOffsets: offsets))
+            } else if Self.isVector(entry), entry.elementType == .f16 || entry.elementType == .bf16 {
+                place(entry.name, .f32, entry.shape, at: end)
+                widenings.append(
+                    Widening(entry: entry, readOffset: readOffsets[entry.name] ?? 0, slabOffset: end))
+                end = aligned(end + entry.byteCount * 2)
+            } else {
+                // Nothing is read for a tensor without elements, and it may lie anywhere.
+                place(entry.name, entry.elementType, entry.shape, at: readOffsets[entry.name] ?? 0)
+            }
+        }
+        self.entries = entries
         self.runs = runs
+        self.widenings = widenings
+        self.conversions = conversions
         self.namePrefix = namePrefix
         self.placements = placements
         self.byteCount = aligned(end + Self.overreadBytes)
         self.storedByteCount = entries.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// Whether a tensor is a vector, or one for each expert.
+    private static func isVector(_ entry: TensorEntry) -> Bool {
+        entry.shape.count == 1 || entry.shape.count == 2 && entry.name.hasSuffix("bias")
     }
 
     /// Places tensors, in the order of the files, in whole blocks.

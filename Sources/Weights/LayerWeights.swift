@@ -27,8 +27,8 @@ public struct LayerWeights: Sendable {
         if let base {
             for placement in plan.placements {
                 tensors[placement.name] = StoredTensor(
-                    name: placement.entry.name, elementType: placement.elementType, shape: placement.entry.shape,
-                    baseAddress: base + placement.slabOffset)
+                    name: placement.fullName, elementType: placement.elementType, shape: placement.shape,
+                    baseAddress: base + placement.slabOffset, packing: placement.packing)
             }
         }
         self.namePrefix = plan.namePrefix

@@ -87,7 +87,8 @@ public struct ModelFiles: Sendable {
         return names
     }
 
-    private static func list(_ directory: String) throws(CheckpointError) -> Set<String> {
+    /// The names of the files in a directory.
+    static func list(_ directory: String) throws(CheckpointError) -> Set<String> {
         guard let stream = opendir(directory) else {
             let code = errno
             throw CheckpointError(

@@ -47,7 +47,7 @@ extension Checkpoint {
     /// - Throws: when a file cannot be read, or a sample is not on this machine.
     public func fingerprint() throws(CheckpointError) -> ModelFingerprint {
         let configuration = try CanonicalJSON(
-            configurationJSON, file: ModelFiles.configurationName, omitting: Self.volatileMembers)
+            configurationJSON, file: configurationName, omitting: Self.volatileMembers)
         var hash = StreamingHash()
         hash.update(configuration.bytes)
         for entry in sortedTensors {

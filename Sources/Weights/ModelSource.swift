@@ -26,13 +26,20 @@ extension ModelSource {
     public func checkpoint() throws -> Checkpoint { try checkpoint { _ in [] } }
 }
 
-/// A model directory on this machine.
+/// A model directory, or a GGUF file, on this machine.
 public struct ModelDirectorySource: ModelSource {
     public let place: String
 
     public init(_ path: String) { place = path }
 
+    /// Of a GGUF file the name without its suffix, and without the number of its part.
     public var name: String {
+        let suffix = ".gguf"
+        guard component.hasSuffix(suffix) else { return component }
+        return String(component.dropLast(suffix.count).replacing(#/-\d{5}-of-\d{5}$/#, with: ""))
+    }
+
+    private var component: String {
         let last = place.split(separator: "/").last.map(String.init)
         if let last, last != ".", last != ".." { return last }
         guard let path = realpath(place, nil) else { return place }

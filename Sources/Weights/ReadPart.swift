@@ -1,17 +1,28 @@
 // A part of a run that is read with one request.
 
+/// A stretch of a file that is read with one request.
+protocol FilePart: Sendable {
+    var file: WeightFile { get }
+    /// The blocks of the file to read.
+    var blocks: Range<UInt64> { get }
+    /// The bytes in them that are asked for.
+    var useful: Range<UInt64> { get }
+    /// Where the byte at `offset` of the file is read to.
+    func address(of offset: UInt64) -> UnsafeMutableRawPointer
+    /// The tensor that the byte at `offset` of the file belongs to, for errors.
+    func tensorName(at offset: UInt64) -> String
+}
+
 /// A stretch of a run between block boundaries of the file.
 ///
 /// Its bytes are first read to where they would lie if the file were copied to memory block for block, which is what
 /// direct reading takes. Then they are moved down by the run's ``ReadRun/shift``, fewer than 64 bytes, while they are
 /// still in the processor's cache. Parts are moved on different threads: each stays within its own blocks and keeps its
 /// first bytes, which belong to the end of the part before it, aside until all have arrived.
-struct ReadPart: Sendable {
+struct ReadPart: FilePart {
     let run: ReadRun
     let file: WeightFile
-    /// The blocks of the file to read.
     let blocks: Range<UInt64>
-    /// The bytes in them that belong to the run.
     let useful: Range<UInt64>
     private let keepsHead: Bool
     private let head: Head
@@ -39,7 +50,8 @@ struct ReadPart: Sendable {
         return parts
     }
 
-    /// Where the byte at `offset` of the file is read to.
+    func tensorName(at offset: UInt64) -> String { run.tensorName(at: offset) }
+
     func address(of offset: UInt64) -> UnsafeMutableRawPointer {
         let block = UInt64(ReadRun.blockBytes)
         return run.blockAddress + Int(offset - run.fileOffset / block * block)

@@ -2,13 +2,7 @@
 
 /// One safetensors file, its header read and validated, its data untouched.
 public struct SafetensorsFile: Sendable {
-    public let path: String
-    /// As the model calls it; ``path`` may end in another.
-    public let name: String
-    /// Size of the file.
-    public let byteCount: UInt64
-    /// What of it is on this machine; `nil`: everything.
-    public let present: RangeSet<UInt64>?
+    public let file: CheckpointFile
     /// In the order of their data.
     public let entries: [TensorEntry]
 
@@ -50,10 +44,7 @@ public struct SafetensorsFile: Sendable {
             throw CheckpointError(.truncated, file: name, "shrank while it was read")
         }
         let header = try SafetensorsHeader(json: json, file: name, fileBytes: file.byteCount)
-        self.path = place.path
-        self.name = name
-        self.present = place.present
-        self.byteCount = file.byteCount
+        self.file = CheckpointFile(file, name: name, present: place.present)
         self.entries = header.entries
     }
 }

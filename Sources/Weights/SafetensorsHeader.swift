@@ -68,8 +68,8 @@ struct SafetensorsHeader {
             let lacking = typeName == nil ? "dtype" : shape == nil ? "shape" : "data_offsets"
             throw malformed("its description has no \(lacking)")
         }
-        guard let elementType = ElementType(rawValue: typeName) else {
-            let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let elementType = ElementType(rawValue: typeName), elementType.blockFormat == nil else {
+            let known = ElementType.plain.map(\.rawValue).joined(separator: ", ")
             throw CheckpointError(
                 .unsupported, file: file, tensor: name, "has unknown dtype \(typeName.quoted); known are \(known)")
         }

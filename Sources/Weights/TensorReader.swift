@@ -55,11 +55,13 @@ public struct ReadRun: @unchecked Sendable {
     }
 }
 
-/// Reads runs of a checkpoint's files. Used from any thread, by several at once.
+/// Reads tensors of a checkpoint's files. Used from any thread, by several at once.
 public protocol TensorReader: Sendable {
-    /// Fills every run's destination.
-    /// - Parameter runs: not overlapping, in files or in memory.
+    /// Fills every run's destination, and those of every conversion.
+    ///
+    /// Neither runs nor conversions overlap, in files or in memory.
     /// - Returns: bytes of tensors read.
-    /// - Throws: when a file is missing, shorter than it was when the checkpoint was opened, or unreadable.
-    func read(_ runs: [ReadRun]) throws(CheckpointError) -> UInt64
+    /// - Throws: when a file is missing, shorter than it was when the checkpoint was opened, or unreadable, or when
+    ///   blocks cannot be converted.
+    func read(_ runs: [ReadRun], _ conversions: [TensorConversion]) throws(CheckpointError) -> UInt64
 }

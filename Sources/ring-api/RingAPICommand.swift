@@ -33,7 +33,7 @@ struct RingAPICommand: AsyncParsableCommand {
     @Option(
         name: [.short, .customLong("model")],
         help: ArgumentHelp(
-            "Model directory or Hugging Face id, as the shards have it; of the latter no weights are downloaded.",
+            "Model directory, GGUF file or Hugging Face id, as the shards have it; of the latter no weights are downloaded.",
             valueName: "model"))
     var model: String
 

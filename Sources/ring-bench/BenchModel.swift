@@ -68,16 +68,16 @@ struct BenchModel: Decodable {
 
     static func read(_ directory: String) throws -> BenchModel {
         do {
-            let json = try Data(contentsOf: URL(filePath: directory + "/config.json"))
-            let model = try JSONDecoder().decode(BenchModel.self, from: json)
+            let checkpoint = try Checkpoint(directory: directory)
+            let model = try JSONDecoder().decode(BenchModel.self, from: Data(checkpoint.configurationJSON))
             guard model.layerCount > 0, model.hiddenSize > 0, model.vocabularySize > 0 else {
-                throw ValidationError("\(directory)/config.json states a size that is not positive")
+                throw ValidationError("\(checkpoint.configurationPath) states a size that is not positive")
             }
             return model
         } catch let error as ValidationError {
             throw error
         } catch {
-            throw ValidationError("\(directory)/config.json cannot be read: \(error)")
+            throw ValidationError("the configuration of \(directory) cannot be read: \(error)")
         }
     }
 
@@ -97,11 +97,6 @@ struct BenchModel: Decodable {
 
     /// Bytes of its weights.
     func weightBytes(of directory: String) throws -> Int {
-        let files = try FileManager.default.contentsOfDirectory(atPath: directory).filter {
-            $0.hasSuffix(".safetensors")
-        }
-        return try files.reduce(0) { sum, file in
-            sum + ((try FileManager.default.attributesOfItem(atPath: directory + "/" + file)[.size] as? Int) ?? 0)
-        }
+        Int(try Checkpoint(directory: directory).files.reduce(0) { $0 + $1.byteCount })
     }
 }

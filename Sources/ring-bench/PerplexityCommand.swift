@@ -3,7 +3,9 @@
 
 import ArgumentParser
 import FoundationEssentials
+import RingAPI
 import Text
+import Weights
 import Wire
 
 struct PerplexityCommand: AsyncParsableCommand {
@@ -109,7 +111,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
 
     private func texts(of directory: String) throws -> [ToldText] {
-        let tokenizer = try Tokenizer(modelDirectory: directory)
+        guard let tokenizer = try Tokenizer.of(Checkpoint(directory: directory), textDirectory: directory) else {
+            throw ValidationError("\(directory) has no tokenizer")
+        }
         let lines = try Data(contentsOf: URL(filePath: text)).split(separator: UInt8(ascii: "\n"))
         let texts = try lines.map { line in
             var text = ToldText()

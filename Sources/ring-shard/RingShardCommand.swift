@@ -18,7 +18,7 @@ struct RingShardCommand: AsyncParsableCommand {
     @Option(
         name: [.short, .customLong("model")],
         help: ArgumentHelp(
-            "Model directory, or a Hugging Face id: organization/name or organization/name@revision.",
+            "Model directory, GGUF file, or a Hugging Face id: organization/name or organization/name@revision.",
             valueName: "model"))
     var model: String
 

@@ -8,6 +8,10 @@ extension KernelTests {
         static let floatTypes = [CK_F32, CK_F16, CK_BF16]
         static let bitWidths = [2, 3, 4, 5, 6, 8]
         static let groups = [32, 64, 128]
+        /// Every width with every group, and groups of 16 where they are allowed.
+        static let packings = bitWidths.flatMap { bits in
+            ((bits == 4 || bits == 8 ? [] : [16]) + groups).map { (bits: bits, group: $0) }
+        }
 
         @Test(arguments: floatTypes) func floatMatricesGiveTheProduct(type: ck_float_type) {
             var random = RandomSource(seed: 1)
@@ -20,7 +24,7 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: bitWidths, groups) func quantisedMatricesGiveTheProduct(bits: Int, group: Int) {
+        @Test(arguments: packings) func quantisedMatricesGiveTheProduct(bits: Int, group: Int) {
             var random = RandomSource(seed: 2)
             for type in Self.floatTypes {
                 let sample = MatrixSample(
@@ -45,7 +49,7 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: bitWidths, groups) func quantisedMatricesGiveTheSameBitsEverywhere(bits: Int, group: Int) {
+        @Test(arguments: packings) func quantisedMatricesGiveTheSameBitsEverywhere(bits: Int, group: Int) {
             var random = RandomSource(seed: 4)
             for type in Self.floatTypes {
                 let inputs = group * Int.random(in: 1...(2560 / group), using: &random)
@@ -86,6 +90,10 @@ extension KernelTests {
                     (
                         MatrixSample(bits: 4, group: 64, scales: CK_BF16, outputs: 37, inputs: 320, random: &random),
                         CK_ACTIVATIONS_ROUNDED
+                    ),
+                    (
+                        MatrixSample(bits: 6, group: 16, scales: CK_F32, outputs: 37, inputs: 304, random: &random),
+                        CK_ACTIVATIONS_INT8
                     ),
                     (
                         MatrixSample(bits: 8, group: 32, scales: CK_F16, outputs: 37, inputs: 352, random: &random),

@@ -16,6 +16,7 @@ extension KernelTests {
         @Test func whatCanBeMultipliedIsAccepted() {
             #expect(problem() == nil)
             for bits in [2, 3, 4, 5, 6, 8] as [UInt32] { #expect(problem { $0.bits = bits } == nil) }
+            #expect(problem { ($0.bits, $0.group) = (6, 16) } == nil)
             for group in [32, 64, 128] as [UInt32] { #expect(problem { $0.group = group } == nil) }
             let float: (inout ck_matrix) -> Void = {
                 $0.format = CK_FORMAT_F32
@@ -34,7 +35,8 @@ extension KernelTests {
             #expect(problem { $0.inputs = 131_072 + 64 } == "a matrix has at most 131072 inputs")
             #expect(problem { $0.inputs = 96 } == "the inputs are not a multiple of the quantisation group")
             #expect(problem { $0.bits = 7 } == "quantised weights have 2, 3, 4, 5, 6 or 8 bits")
-            #expect(problem { $0.group = 16 } == "a quantisation group holds 32, 64 or 128 inputs")
+            #expect(problem { $0.group = 16 } == "groups of 16 inputs have 2, 3, 5 or 6 bits")
+            #expect(problem { $0.group = 48 } == "a quantisation group holds 16, 32, 64 or 128 inputs")
             #expect(problem { $0.scale_type = ck_float_type(rawValue: 9) }?.contains("scales and biases are") == true)
             #expect(problem { $0.format = ck_format(rawValue: 9) } == "unknown weight format")
         }

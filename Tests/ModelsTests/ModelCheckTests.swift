@@ -27,7 +27,7 @@ import Weights
     private let plain = TestCheckpoint.own[0]
     private let quantized = TestCheckpoint.own[1]
 
-    @Test(arguments: TestCheckpoint.own)
+    @Test(arguments: TestCheckpoint.huggingFace)
     func wholeCheckpointsPass(_ checkpoint: TestCheckpoint) throws {
         try check(checkpoint)
     }

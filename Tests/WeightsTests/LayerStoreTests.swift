@@ -55,7 +55,7 @@ private final class WatchedReader: TensorReader {
 
     init(_ base: FileTensorReader) { self.base = base }
 
-    func read(_ runs: [ReadRun]) throws(CheckpointError) -> UInt64 {
+    func read(_ runs: [ReadRun], _ conversions: [TensorConversion]) throws(CheckpointError) -> UInt64 {
         let layer = runs.first.flatMap { Int($0.tensors[0].name.split(separator: ".")[1]) } ?? -1
         change { _ = $0.layersBegun.insert(layer) }
         let fails = monitor.wait { state -> Bool? in
@@ -65,7 +65,7 @@ private final class WatchedReader: TensorReader {
             return true
         }
         if fails { throw CheckpointError(.unreadable, file: "disk", tensor: "l.\(layer).w", "is broken") }
-        let bytes = try base.read(runs)
+        let bytes = try base.read(runs, conversions)
         monitor.withLock { $0.layersRead.append(layer) }
         monitor.wakeAll()
         return bytes

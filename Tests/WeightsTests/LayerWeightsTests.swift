@@ -58,8 +58,7 @@ import Testing
     @Test(arguments: ["layers.0.", "layers.1."]) func leavesRoomToReadPastTheEnd(prefix: String) throws {
         let plan = LayerPlan(checkpoint, prefix: prefix)
         let ranges = plan.placements.map { placement in
-            let bytes = placement.entry.elementCount * placement.elementType.byteCount
-            return placement.slabOffset..<placement.slabOffset + bytes
+            placement.slabOffset..<placement.slabOffset + placement.byteCount
         }
         for range in ranges {
             #expect(range.lowerBound % 64 == 0)

@@ -95,7 +95,7 @@ typedef struct {
     // Small floats have scales [outputs, inputs / group], or [outputs / 128, inputs / 128] rounded up, at any alignment
     // their type allows. Affine only:
     uint32_t bits;             // 2, 3, 4, 5, 6 or 8; 4 and 8 run at full speed
-    uint32_t group;            // 32, 64 or 128 inputs share a scale and a bias
+    uint32_t group;            // 32, 64 or 128 inputs share a scale and a bias, or 16 where bits are not 4 or 8
     ck_float_type scale_type;  // of scales and biases
     const void *scales;        // [outputs, inputs / group]
     const void *biases;        // [outputs, inputs / group]
@@ -125,6 +125,34 @@ typedef struct {
 } ck_product;
 void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows,
                ck_activations activations, void *scratch);
+
+// The packed blocks of GGUF files (blocks.c).
+typedef enum {
+    CK_BLOCK_Q8_0 = 0,
+    CK_BLOCK_Q4_0 = 1,
+    CK_BLOCK_Q4_1 = 2,
+    CK_BLOCK_Q5_0 = 3,
+    CK_BLOCK_Q5_1 = 4,
+    CK_BLOCK_Q4_K = 5,
+    CK_BLOCK_Q5_K = 6,
+    CK_BLOCK_Q6_K = 7,
+} ck_block_format;
+
+typedef struct {
+    uint32_t elements;  // of a block
+    uint32_t bytes;     // of a block
+    // Of the affine matrix that holds the same values:
+    uint32_t bits;
+    uint32_t group;
+    ck_float_type scale_type;
+} ck_block_layout;
+ck_block_layout ck_block_layout_of(ck_block_format format);
+
+// `count` blocks, which lie anywhere, as affine weights, scales and biases that have the same values as float32; a
+// block's part of each is whole bytes. False when a float16 bias overflowed (a scale beyond 511 of Q8_0, far beyond any
+// weight's): nothing is to be computed with these weights.
+bool ck_blocks_to_affine(ck_block_format format, const void *blocks, size_t count, void *weights, void *scales,
+                         void *biases);
 
 // Rows `ids` of a matrix as float32, for the embedding: out[r, :] = matrix[ids[r], :]. Every id is below
 // matrix->outputs (the caller checks).

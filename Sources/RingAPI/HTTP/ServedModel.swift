@@ -7,12 +7,13 @@ public import Weights
 public struct ServedModel: Sendable {
     /// As given to `-m`.
     public let path: String
-    /// What clients call it: the directory's last component, or an id on the hub with its organization.
+    /// What clients call it: the directory's last component, a file's without its suffix, or an id on the hub with its
+    /// organization.
     public let name: String
     public let card: ModelCard
     public let fingerprint: ModelFingerprint
     let defaults: GenerationDefaults
-    /// Absent when the directory has no tokenizer.json: only token ids are then taken and given.
+    /// Absent when the model has none: only token ids are then taken and given.
     let tokenizer: Tokenizer?
     let chatTemplate: ChatTemplate?
     /// Tokens that end a text.
@@ -25,27 +26,23 @@ public struct ServedModel: Sendable {
     public init(_ source: any ModelSource) throws {
         let directory = try source.textDirectory()
         let url = URL(fileURLWithPath: directory)
-        // A link to a directory is as good.
-        let directoryItself = url.resolvingSymlinksInPath()
-        guard (try? directoryItself.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true else {
-            throw ModelError("there is no model directory at \(directory)")
+        guard FileManager.default.fileExists(atPath: directory) else {
+            throw ModelError("there is no model at \(directory)")
         }
-        let configuration = url.appendingPathComponent("config.json")
-        guard let json = try? Data(contentsOf: configuration) else {
-            throw ModelError("\(directory) is no model directory: config.json is missing or cannot be read")
-        }
+        let checkpoint = try source.checkpoint()
         path = source.place
         name = source.name
-        card = try ModelCard(configurationJSON: json, path: configuration.path)
-        fingerprint = try source.checkpoint().fingerprint()
+        card = try ModelCard(
+            configurationJSON: Data(checkpoint.configurationJSON), path: checkpoint.configurationPath)
+        fingerprint = try checkpoint.fingerprint()
         defaults = try Self.readDefaults(url.appendingPathComponent("generation_config.json"))
-        let hasTokenizer = FileManager.default.fileExists(atPath: url.appendingPathComponent("tokenizer.json").path)
-        let tokenizer = hasTokenizer ? try Tokenizer(modelDirectory: directory) : nil
+        let tokenizer = try Tokenizer.of(checkpoint, textDirectory: directory)
         self.tokenizer = tokenizer
         chatTemplate = try tokenizer?.chatTemplate.map {
             try ChatTemplate(source: $0, specialTokens: tokenizer?.specialTokens ?? [:])
         }
         var ends = Set(card.endOfTextTokens + defaults.endOfTextTokens)
+        ends.formUnion(tokenizer?.endOfTextTokens ?? [])
         if let end = tokenizer?.eosToken.flatMap({ tokenizer?.id(of: $0) }) { ends.insert(end) }
         endOfTextTokens = ends
         created = Int(Date().timeIntervalSince1970)

@@ -35,13 +35,14 @@ final class MergeTable: @unchecked Sendable {
 
     /// - Parameter model: whose merges name tokens of `vocabulary`.
     /// - Throws: `TokenizerProblem` when a merge is malformed or names or makes a token that is not in the vocabulary.
-    init(_ model: BytePairModelDefinition, vocabulary: Vocabulary) throws {
-        // At most five eighths full, so that probes stay short and the table stays small.
-        var slotCount = 16
-        while 5 * slotCount < 8 * model.merges.count { slotCount *= 2 }
-        slots = .allocate(capacity: slotCount)
-        slots.initialize(repeating: Slot(pair: .max, merge: .none), count: slotCount)
-        mask = slotCount - 1
+    convenience init(_ model: BytePairModelDefinition, vocabulary: Vocabulary) throws {
+        if case .scores(let scores) = model.merges {
+            let merges = ScoredMerges(scores, vocabulary: vocabulary).merges
+            self.init(capacity: merges.count)
+            for merge in merges { insert(Self.pair(merge.left, merge.right), merge.merge) }
+            return
+        }
+        self.init(capacity: model.merges.count)
         var joined: [UInt8] = []
         try model.merges.forEach { rank, left, right in
             func id(_ token: UnsafeBufferPointer<UInt8>) throws -> UInt32 {
@@ -58,6 +59,16 @@ final class MergeTable: @unchecked Sendable {
             let merge = Merge(rank: UInt32(rank), id: try joined.withUnsafeBufferPointer(id))
             insert(Self.pair(try id(left), try id(right)), merge)
         }
+    }
+
+    /// An empty table.
+    private init(capacity: Int) {
+        // At most five eighths full, so that probes stay short and the table stays small.
+        var slotCount = 16
+        while 5 * slotCount < 8 * capacity { slotCount *= 2 }
+        slots = .allocate(capacity: slotCount)
+        slots.initialize(repeating: Slot(pair: .max, merge: .none), count: slotCount)
+        mask = slotCount - 1
     }
 
     deinit {
@@ -93,6 +104,7 @@ extension BytePairModelDefinition.Merges {
     /// Number of merges.
     var count: Int {
         switch self {
+        case .scores: 0
         case .joined(let merges): merges.count
         case .pairs(let merges): merges.count
         }
@@ -103,6 +115,8 @@ extension BytePairModelDefinition.Merges {
         _ body: (Int, UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) throws -> Void
     ) throws {
         switch self {
+        case .scores:
+            break
         case .joined(let merges):
             for (rank, merge) in merges.enumerated() {
                 var merge = merge

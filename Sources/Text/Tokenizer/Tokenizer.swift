@@ -1,4 +1,4 @@
-// Text to token ids and back, as a model's tokenizer.json says.
+// Text to token ids and back, as a model's tokenizer.json or GGUF file says.
 
 /// A model's tokenizer: byte-pair encoding as Hugging Face's `tokenizers` library does it, to the same ids.
 ///
@@ -12,6 +12,8 @@ public final class Tokenizer: Sendable {
     public let chatTemplate: String?
     /// One more than the largest id.
     public let vocabularyCount: Int
+    /// The tokens after which a text is over, as far as the file with the vocabulary says which they are.
+    public let endOfTextTokens: Set<UInt32>
 
     private let normalizer: TextNormalizer
     private let preTokenizer: PreTokenizer
@@ -44,26 +46,53 @@ public final class Tokenizer: Sendable {
             configurationJSON: configurationJSON, named: TokenizerDirectory.configurationName, chatTemplate: nil)
     }
 
-    private init(
+    private convenience init(
         tokenizerJSON: [UInt8], named tokenizerName: String, configurationJSON: [UInt8]?,
         named configurationName: String?, chatTemplate: String?
     ) throws {
+        let configurationName = configurationName ?? TokenizerDirectory.configurationName
         let configuration: TokenizerConfiguration
         do {
             configuration = try configurationJSON.map(TokenizerConfiguration.init) ?? TokenizerConfiguration()
         } catch let problem as TokenizerProblem {
-            throw problem.error(inFile: configurationName ?? TokenizerDirectory.configurationName)
+            throw problem.error(inFile: configurationName)
         }
+        try self.init(
+            { try TokenizerFile(json: tokenizerJSON) }, named: tokenizerName, configuration, named: configurationName,
+            chatTemplate: chatTemplate)
+    }
+
+    /// Makes a tokenizer from what a GGUF file says about it.
+    ///
+    /// - Throws: `TokenizerError`.
+    public convenience init(_ embedded: EmbeddedTokenizer) throws {
+        do {
+            try self.init(
+                { try embedded.definition() }, named: embedded.file, try embedded.configuration(),
+                named: embedded.file, chatTemplate: nil, endOfTextTokens: embedded.endOfTextTokens)
+        } catch let problem as TokenizerProblem {
+            throw problem.error(inFile: embedded.file)
+        } catch let error as TokenizerError {
+            throw EmbeddedTokenizer.renamed(error)
+        }
+    }
+
+    private init(
+        _ definition: () throws -> TokenizerFile, named tokenizerName: String, _ configuration: TokenizerConfiguration,
+        named configurationName: String, chatTemplate: String?, endOfTextTokens: Set<UInt32> = []
+    ) throws {
         var postProcessor: PostProcessor
         do {
-            let file = try TokenizerFile(json: tokenizerJSON)
+            let file = try definition()
             normalizer = try TextNormalizer(file.normalizer)
             preTokenizer = try PreTokenizer(file.preTokenizer)
             encoder = try BytePairEncoder(file.model, isByteLevel: preTokenizer.isByteLevel)
             addedTokens = try workspaces.withWorkspace { [encoder, normalizer] workspace in
                 try AddedTokens(file.addedTokens, vocabulary: encoder.vocabulary, normalizer: normalizer, workspace)
             }
-            try Self.checkNoneLost(encoder, addedTokens, isByteLevel: preTokenizer.isByteLevel)
+            if !file.mayHaveGaps {
+                try Self.checkNoneLost(encoder, addedTokens, isByteLevel: preTokenizer.isByteLevel)
+            }
             decoder = try TokenDecoder(file.decoder)
             postProcessor = try PostProcessor(file.postProcessor) { [addedTokens, encoder] id in
                 addedTokens.content(of: id) != nil || encoder.vocabulary.content(of: id) != nil
@@ -77,9 +106,10 @@ public final class Tokenizer: Sendable {
             }
             try postProcessor.follow(configuration, beginningID: id("bos_token"), endID: id("eos_token"))
         } catch let problem as TokenizerProblem {
-            throw problem.error(inFile: configurationName ?? TokenizerDirectory.configurationName)
+            throw problem.error(inFile: configurationName)
         }
         self.postProcessor = postProcessor
+        self.endOfTextTokens = endOfTextTokens
         self.chatTemplate = chatTemplate ?? configuration.chatTemplate
         specialTokens = configuration.specialTokens
         vocabularyCount = max(encoder.vocabulary.count, addedTokens.count)

@@ -16,6 +16,15 @@ struct TokenizerConfiguration: Decodable, Sendable {
     /// No configuration at all.
     init() {}
 
+    init(
+        addsBeginningToken: Bool?, addsEndToken: Bool?, specialTokens: [String: String], chatTemplate: String?
+    ) {
+        self.addsBeginningToken = addsBeginningToken
+        self.addsEndToken = addsEndToken
+        self.specialTokens = specialTokens
+        self.chatTemplate = chatTemplate
+    }
+
     /// Decodes the bytes of a `tokenizer_config.json`.
     init(json: [UInt8]) throws {
         guard json.count <= TokenizerLimits.configurationFileBytesMax else {

@@ -30,6 +30,14 @@ struct TokenizerFile: Decodable, Sendable {
             case isSpecial = "special"
         }
 
+        /// A token matched as it stands in the raw text.
+        init(id: UInt32, content: String, isSpecial: Bool) {
+            self.id = id
+            self.content = content
+            self.isSpecial = isSpecial
+            isNormalized = false
+        }
+
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             let id = try values.decode(Int.self, forKey: .id)
@@ -54,12 +62,27 @@ struct TokenizerFile: Decodable, Sendable {
     let model: BytePairModelDefinition
     let postProcessor: PostProcessorDefinition?
     let decoder: DecoderDefinition?
+    /// Whether ids without a token are as they should be.
+    let mayHaveGaps: Bool
 
     private enum CodingKeys: String, CodingKey {
         case normalizer, model, decoder
         case addedTokens = "added_tokens"
         case preTokenizer = "pre_tokenizer"
         case postProcessor = "post_processor"
+    }
+
+    init(
+        addedTokens: [AddedToken], normalizer: NormalizerDefinition?, preTokenizer: PreTokenizerDefinition?,
+        model: BytePairModelDefinition, decoder: DecoderDefinition
+    ) {
+        self.addedTokens = addedTokens
+        self.normalizer = normalizer
+        self.preTokenizer = preTokenizer
+        self.model = model
+        self.decoder = decoder
+        postProcessor = nil
+        mayHaveGaps = true
     }
 
     init(from decoder: any Decoder) throws {
@@ -71,6 +94,7 @@ struct TokenizerFile: Decodable, Sendable {
         postProcessor = try values.decodeIfPresent(PostProcessorDefinition.self, forKey: .postProcessor)
         self.decoder = try values.decodeIfPresent(DecoderDefinition.self, forKey: .decoder)
         model = try values.decode(BytePairModelDefinition.self, forKey: .model)
+        mayHaveGaps = false
     }
 
     /// Decodes the bytes of a `tokenizer.json`.
@@ -89,8 +113,11 @@ struct TokenizerFile: Decodable, Sendable {
 
 /// `model` of type BPE: tokens with their ids, and the pairs to merge, the most urgent first.
 struct BytePairModelDefinition: Decodable, Sendable {
-    /// The pairs in either of the two ways files write them.
+    /// The pairs in any of the ways files write them.
     enum Merges: Sendable {
+        /// None are listed: two tokens merge when together they are a token, the one of the highest score first.
+        /// A score for each id.
+        case scores([Float])
         /// `"left right"`.
         case joined([String])
         /// `["left", "right"]`.
@@ -110,6 +137,11 @@ struct BytePairModelDefinition: Decodable, Sendable {
 
             init?(stringValue: String) { self.stringValue = stringValue }
             init?(intValue: Int) { nil }
+        }
+
+        init(tokens: [String], ids: [Int]) {
+            self.tokens = tokens
+            self.ids = ids
         }
 
         init(from decoder: any Decoder) throws {
@@ -176,6 +208,18 @@ struct BytePairModelDefinition: Decodable, Sendable {
         ignoresMerges = try values.decodeIfPresent(Bool.self, forKey: .ignoresMerges) ?? false
         vocabulary = try values.decode(Entries.self, forKey: .vocab)
         merges = try Self.merges(of: values)
+    }
+
+    init(
+        vocabulary: Entries, merges: Merges, unknownToken: String? = nil, fusesUnknown: Bool = false,
+        fallsBackToBytes: Bool = false, ignoresMerges: Bool = false
+    ) {
+        self.vocabulary = vocabulary
+        self.merges = merges
+        self.unknownToken = unknownToken
+        self.fusesUnknown = fusesUnknown
+        self.fallsBackToBytes = fallsBackToBytes
+        self.ignoresMerges = ignoresMerges
     }
 
     private static func merges(of values: KeyedDecodingContainer<CodingKeys>) throws -> Merges {
