@@ -93,7 +93,7 @@ extension KernelTests {
                     ),
                     (
                         MatrixSample(bits: 6, group: 16, scales: CK_F32, outputs: 37, inputs: 304, random: &random),
-                        CK_ACTIVATIONS_INT8
+                        CK_ACTIVATIONS_ROUNDED
                     ),
                     (
                         MatrixSample(bits: 8, group: 32, scales: CK_F16, outputs: 37, inputs: 352, random: &random),
