@@ -306,10 +306,18 @@ void ck_unpack_bits(const uint8_t *stream, uint32_t bits, size_t first, size_t c
 // ln x for normal x > 0, correct to about one unit in the last place and the same on every machine.
 double ck_log(double x);
 
+// Whether `value` is among sixteen; without an early end the compiler compares several at a time.
+static inline bool ck_holds_sixteen(const float *values, float value) {
+    int found = 0;
+    for (int i = 0; i < CK_LANES; i++) found |= values[i] == value;
+    return found != 0;
+}
+
 // The summary of a row from its largest value and Σ exp(logit − maximum).
 static inline ck_logits_summary ck_finish_summary(const float *logits, size_t count, float maximum, double sum) {
     if (maximum == -INFINITY) return (ck_logits_summary){maximum, 0, maximum};
     uint32_t index = 0;
+    while (index + CK_LANES <= count && !ck_holds_sixteen(logits + index, maximum)) index += CK_LANES;
     while (index + 1 < count && logits[index] != maximum) index++;
     double log_sum = sum == sum ? ck_log(sum) : sum;  // a NaN among the logits shows
     return (ck_logits_summary){logits[index], index, (float)((double)maximum + log_sum)};

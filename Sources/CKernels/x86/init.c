@@ -20,6 +20,7 @@ void ck_kernels_init_avx512(ck_kernels *table) {
     ck_init_affine_panel_avx512(table);
     ck_init_attention_avx512(table);
     ck_init_dot_avx512(table);
+    ck_init_logits_avx512(table);
     ck_init_panel_avx512(table);
     ck_init_quantize_avx512(table);
 }

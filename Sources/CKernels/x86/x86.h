@@ -19,6 +19,7 @@ void ck_init_affine_avx512(ck_kernels *table);
 void ck_init_affine_panel_avx512(ck_kernels *table);
 void ck_init_attention_avx512(ck_kernels *table);
 void ck_init_dot_avx512(ck_kernels *table);
+void ck_init_logits_avx512(ck_kernels *table);
 void ck_init_panel_avx512(ck_kernels *table);
 void ck_init_quantize_avx512(ck_kernels *table);
 
