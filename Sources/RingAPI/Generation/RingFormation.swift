@@ -161,8 +161,7 @@ struct RingFormation {
         case .disconnected: break
         case .resting: self.trouble = trouble
         case .probing:
-            // Loading ends by itself, and the ring is to serve from then on: so it is asked often.
-            if failure.kind == .loading { probeDelay = timing.probeDelayFirst }
+            if failure.kind == .loading { probeDelay = timing.probeDelayLoading }
             rest(trouble, at: now)
         case .beginning:
             if failure.kind == .staleEpoch { epochs.leapAhead() }

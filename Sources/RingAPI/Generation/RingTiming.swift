@@ -9,8 +9,10 @@ public struct RingTiming: Equatable, Sendable {
     public var lapTimeout: Duration = .seconds(10)
     /// Waits between probes of an incomplete ring double from the first to the largest: a ring that starts is found
     /// within a tenth of a second, one that lacks a machine costs next to nothing.
-    public var probeDelayFirst: Duration = .milliseconds(50)
+    public var probeDelayFirst: Duration = .milliseconds(100)
     public var probeDelayMax: Duration = .seconds(2)
+    /// The wait where a shard is still loading, which ends by itself: the ring is to serve from then on.
+    public var probeDelayLoading: Duration = .milliseconds(50)
     /// A step on the ring this long is worth a line in the log.
     public var stepNotice: Duration = .seconds(10)
     /// A step without a result for this long has failed: weights read from a slow disk take a minute or two.
