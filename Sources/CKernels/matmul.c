@@ -1,52 +1,15 @@
-// Weight matrices × rows: prepares the rows once, then spreads the outputs of all products over the pool.
+// Weight matrices × rows: has the rows prepared once, then spreads the outputs of all products over the pool.
 #include "coded.h"
 #include "kernels.h"
 #include "panel.h"
+#include "product.h"
 #include "worker.h"
 
 // Work of an item, in weight bytes read plus multiplications / 16: some 2 µs, thirty times what taking one costs. At
 // the end of a product workers wait for each other about half of that.
 #define ITEM_COST ((size_t)48 << 10)
-// Less work than this is not worth waking others for.
-#define POOLED_COST_MIN ((size_t)192 << 10)
 // Outputs of an item are a multiple of this, so that strips stay whole.
 #define OUTPUTS_STEP CK_PANEL_OUTPUTS_MAX
-
-// What the rows must look like for a product.
-typedef enum {
-    ROWS_AS_THEY_ARE,  // or packed for panels
-    ROWS_IN_PAIRS,     // beside bf16 weights: ordered rows, packed or not, or rows of bf16
-    ROWS_IN_INT8,
-} row_kind;
-
-typedef struct {
-    row_kind kind;
-    // Of rows in int8.
-    size_t group;
-    ck_order order;
-} row_form;
-
-typedef struct {
-    const ck_kernels *kernels;
-    const ck_product *products;
-    size_t product_count;
-    ck_activations activations;
-    const float *x;
-    size_t first_row;  // of this chunk, in the products' outputs
-    size_t rows;
-    size_t inputs;
-    row_form form;
-    bool uses_panels;
-    bool uses_blocks;             // a few rows of float weights, block by block of inputs
-    bool uses_halves;             // rows of bf16 beside bf16 weights
-    ck_quantized_rows quantized;  // rows in int8
-    float *packed;                // rows packed for panels of floats
-    const float *floats;          // rows for other float products, float_stride apart
-    size_t float_stride;
-    float *ordered;               // the same where they are ordered
-    uint16_t *halves;             // rows of bf16, CK_PAIR_STRIDE apart
-    size_t item_outputs;
-} product_run;
 
 static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
     if (matrix->format == CK_FORMAT_BF16) return (row_form){.kind = ROWS_IN_PAIRS};
@@ -62,125 +25,6 @@ static row_form form_of(const ck_matrix *matrix, ck_activations activations) {
 static bool takes_part(const product_run *run, const ck_product *product) {
     row_form form = form_of(product->matrix, run->activations);
     return form.kind == run->form.kind && form.group == run->form.group && form.order == run->form.order;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Scratch: rows as the form in turn needs them, then the caller's arena
-
-static size_t group_stride(size_t inputs, size_t group) { return ck_round_up(inputs / group, CK_GROUP_BLOCK); }
-
-// Groups smaller than kernels know are spread: each is followed by zeros up to CK_GROUP_MIN, in the rows and in the
-// unpacked weights. Zeros change neither a group's largest magnitude nor its sums.
-static size_t spread_group(size_t group) { return group < CK_GROUP_MIN ? CK_GROUP_MIN : group; }
-
-// 64 bytes more than the values, so that rows of 4096 inputs do not all fall into the same cache sets.
-static size_t value_stride(size_t inputs, size_t group) {
-    return group_stride(inputs, group) * spread_group(group) + 64;
-}
-
-// The same of ordered rows, in floats.
-static size_t ordered_stride(size_t inputs) { return ck_round_up(inputs, CK_PAIR_INPUTS) + CK_LANES; }
-
-// Inputs of a row as panels take them.
-static size_t panel_inputs(const product_run *run) {
-    return run->form.kind == ROWS_IN_PAIRS ? ck_round_up(run->inputs, CK_PAIR_INPUTS) : run->inputs;
-}
-
-static size_t prepared_bytes(size_t rows, size_t inputs) {
-    rows = ck_min_size(rows, CK_PANEL_ROWS_MAX);
-    // The smallest groups need the most scales and values, the largest the most padding.
-    inputs = ck_round_up(inputs, CK_GROUP_MAX);
-    size_t scales = group_stride(inputs, CK_GROUP_SPREAD) * 3 * sizeof(float);
-    size_t values = value_stride(inputs, CK_GROUP_SPREAD), padded = value_stride(inputs, CK_GROUP_MAX);
-    size_t quantized = rows * ((values > padded ? values : padded) + scales);
-    size_t packed = ck_packed_rows_floats(rows, inputs) * sizeof(float);
-    size_t ordered = rows * ordered_stride(inputs) * sizeof(float);
-    size_t floats = packed > ordered ? packed : ordered;
-    return ck_round_up(quantized > floats ? quantized : floats, 64);
-}
-
-size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) { return prepared_bytes(rows, inputs) + CK_ARENA_BYTES; }
-
-static void quantize_item(void *context, size_t row) {
-    product_run *run = context;
-    const float *x = run->x + row * run->inputs;
-    if (run->form.group != CK_GROUP_SPREAD) {
-        run->kernels->quantize_row(x, run->inputs, run->form.group, run->form.order, &run->quantized, row);
-        return;
-    }
-    float *spread = (float *)ck_worker_arena;
-    for (size_t k = 0; k < run->inputs; k += CK_GROUP_SPREAD) {
-        memcpy(spread + 2 * k, x + k, CK_GROUP_SPREAD * sizeof *x);
-        memset(spread + 2 * k + CK_GROUP_SPREAD, 0, CK_GROUP_SPREAD * sizeof *x);
-    }
-    run->kernels->quantize_row(spread, 2 * run->inputs, CK_GROUP_MIN, run->form.order, &run->quantized, row);
-}
-
-static bool rounds(const product_run *run) { return run->activations != CK_ACTIVATIONS_F32; }
-
-static void round_item(void *context, size_t row) {
-    product_run *run = context;
-    run->kernels->round_row(run->x + row * run->inputs, run->inputs, run->halves + row * CK_PAIR_STRIDE(run->inputs));
-}
-
-static void order_item(void *context, size_t row) {
-    product_run *run = context;
-    run->kernels->order_row(run->x + row * run->inputs, run->inputs, rounds(run),
-                            run->ordered + row * run->float_stride);
-}
-
-// Inputs ordered at a time before they are packed: those of a tile's rows stay in the second-level cache.
-#define PACKED_INPUTS ((size_t)2048)
-
-static void pack_item(void *context, size_t tile) {
-    product_run *run = context;
-    const ck_kernels *kernels = run->kernels;
-    size_t tiles = ck_tile_count(run->rows, kernels->tile_rows), start = ck_tile_start(run->rows, tiles, tile);
-    size_t rows = ck_tile_start(run->rows, tiles, tile + 1) - start, n = run->inputs;
-    size_t elements = ck_lane_elements(panel_inputs(run)), lane_stride = run->rows * elements;
-    const float *x = run->x + start * n;
-    float *packed = run->packed + start * elements;
-    if (run->form.kind == ROWS_AS_THEY_ARE) {
-        kernels->pack_rows(x, n, rows, n, packed, lane_stride);
-        return;
-    }
-    float *ordered = (float *)ck_worker_arena;
-    for (size_t k = 0; k < n; k += PACKED_INPUTS) {
-        size_t count = ck_min_size(PACKED_INPUTS, n - k), padded = ck_round_up(count, CK_PAIR_INPUTS);
-        for (size_t r = 0; r < rows; r++) {
-            kernels->order_row(x + r * n + k, count, rounds(run), ordered + r * PACKED_INPUTS);
-        }
-        kernels->pack_rows(ordered, PACKED_INPUTS, rows, padded, packed + k / CK_LANES * rows, lane_stride);
-    }
-}
-
-// Puts the chunk's rows into scratch as the form needs them.
-static void prepare_rows(ck_pool *pool, product_run *run, void *scratch) {
-    if (run->rows * run->inputs < POOLED_COST_MIN / 2) pool = NULL;
-    if (run->form.kind == ROWS_IN_INT8) {
-        ck_quantized_rows *to = &run->quantized;
-        to->value_stride = value_stride(run->inputs, run->form.group);
-        to->group_stride = group_stride(run->inputs, run->form.group);
-        to->values = scratch;
-        to->scales = (float *)(to->values + run->rows * to->value_stride);
-        to->sums = to->scales + run->rows * to->group_stride;
-        to->value_sums = (int32_t *)(to->sums + run->rows * to->group_stride);
-        ck_pool_run(pool, run->rows, quantize_item, run);
-    } else if (run->uses_halves) {
-        run->halves = scratch;
-        ck_pool_run(pool, run->rows, round_item, run);
-    } else if (run->uses_panels) {
-        run->packed = scratch;
-        ck_pool_run(pool, ck_tile_count(run->rows, run->kernels->tile_rows), pack_item, run);
-    } else if (run->form.kind == ROWS_IN_PAIRS) {
-        run->ordered = scratch;
-        run->floats = run->ordered;
-        run->float_stride = ordered_stride(run->inputs);
-        ck_pool_run(pool, run->rows, order_item, run);
-    } else {
-        run->floats = run->x;
-        run->float_stride = run->inputs;
-    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -335,12 +179,12 @@ static void multiply_float_panels(const product_run *run, const ck_product *prod
     const ck_kernels *kernels = run->kernels;
     const ck_matrix *matrix = product->matrix;
     panel_arena *arena = (panel_arena *)ck_worker_arena;
-    const size_t n = run->inputs, elements = ck_lane_elements(panel_inputs(run));
+    const size_t n = run->inputs, elements = ck_lane_elements(ck_run_panel_inputs(run));
     const size_t at_once = run->rows <= CK_PANEL_FEW_ROWS ? CK_PANEL_INPUTS_FEW_ROWS : CK_PANEL_INPUTS_MAX;
     for (size_t done = 0; done < outputs; done += kernels->strip) {
         size_t count = ck_min_size(kernels->strip, outputs - done);
         for (size_t k = 0; k < n; k += at_once) {
-            size_t inputs = ck_min_size(at_once, n - k), padded = ck_min_size(at_once, panel_inputs(run) - k);
+            size_t inputs = ck_min_size(at_once, n - k), padded = ck_min_size(at_once, ck_run_panel_inputs(run) - k);
             pack_panel(run, matrix, first + done, count, k, inputs, arena);
             size_t next_bytes = ck_matrix_row_bytes(matrix) * kernels->strip * inputs / n;
             const uint8_t *next = ck_matrix_row(matrix, first + done + kernels->strip);
@@ -396,7 +240,7 @@ static void multiply_unpacked(const product_run *run, const ck_product *product,
         ck_matrix bytes = *matrix;
         bytes.bits = 8;
         bytes.inputs = (uint32_t)row_bytes;
-        bytes.group = (uint32_t)spread_group(matrix->group);
+        bytes.group = (uint32_t)ck_spread_group(matrix->group);
         bytes.outputs = (uint32_t)count;
         bytes.weights = unpacked;
         bytes.scales = ck_scales_row(matrix, matrix->scales, output);
@@ -483,7 +327,7 @@ static void multiply_item(void *context, size_t item) {
 
 // Runs all products of run->form.
 static void run_form(ck_pool *pool, product_run *run, void *scratch) {
-    prepare_rows(pool, run, scratch);
+    ck_prepare_rows(pool, run, scratch);
     size_t outputs = 0, cost = 0;
     for (size_t p = 0; p < run->product_count; p++) {
         const ck_matrix *matrix = run->products[p].matrix;
@@ -510,11 +354,15 @@ static void run_chunk(ck_pool *pool, product_run *run, void *scratch) {
         if (is_done) continue;
         bool is_int8 = run->form.kind == ROWS_IN_INT8;
         size_t rows_min = is_int8 ? kernels->affine_panel_rows_min : kernels->panel_rows_min;
-        run->uses_halves = run->form.kind == ROWS_IN_PAIRS && rounds(run) && kernels->multiply_pairs != NULL;
+        run->uses_halves = run->form.kind == ROWS_IN_PAIRS && ck_run_rounds(run) && kernels->multiply_pairs != NULL;
         run->uses_panels = kernels->strip > 0 && run->rows >= rows_min && !run->uses_halves;
         run->uses_blocks = kernels->dot_block != NULL && run->rows > 1 && !run->uses_panels;
         run_form(pool, run, scratch);
     }
+}
+
+size_t ck_matmul_scratch_bytes(size_t rows, uint32_t inputs) {
+    return ck_prepared_bytes(rows, inputs) + CK_ARENA_BYTES;
 }
 
 void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, const float *x, size_t rows,
@@ -522,7 +370,7 @@ void ck_matmul(ck_pool *pool, const ck_product *products, size_t product_count, 
     if (product_count == 0 || rows == 0) return;
     size_t inputs = products[0].matrix->inputs;
     uint8_t *arena_before = ck_worker_arena;
-    ck_worker_arena = (uint8_t *)scratch + prepared_bytes(rows, inputs);
+    ck_worker_arena = (uint8_t *)scratch + ck_prepared_bytes(rows, inputs);
     product_run run = {.kernels = ck_kernels_current(), .products = products, .product_count = product_count,
                        .activations = activations, .inputs = inputs};
     size_t chunks = ck_tile_count(rows, CK_PANEL_ROWS_MAX);

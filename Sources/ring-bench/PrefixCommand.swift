@@ -17,7 +17,8 @@ struct PrefixCommand: BenchJob {
 
     @Option(
         name: [.short, .customLong("model")],
-        help: ArgumentHelp("Model directory or Hugging Face id; the generated 4-bit one when left out.", valueName: "model"))
+        help: ArgumentHelp(
+            "Model directory or Hugging Face id; the generated 4-bit one when left out.", valueName: "model"))
     var model: String?
 
     @Option(help: ArgumentHelp("Tokens of the first turn's prompt.", valueName: "count"))

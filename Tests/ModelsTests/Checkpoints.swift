@@ -15,7 +15,11 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
         // Blocks of many widths, the K types' of random bits.
         if name.contains("gguf") { return name.contains("moe") ? 0.02 : 0.01 }
         let quantized = ["bit", "affine", "mixed", "mxfp4", "gpt-oss"]
-        guard quantized.contains(where: name.contains) else { return 0.0003 }
+        if !quantized.contains(where: name.contains) {
+            if name.contains("fp16") { return 0.0003 }
+            // Rows are rounded to bf16 beside weights of bf16.
+            return name.contains("deepseek") ? 0.015 : name.contains("moe") ? 0.004 : 0.0015
+        }
         // The reference's DeepSeek-V2 multiplies what experts add by sixteen.
         return name.contains("deepseek") ? 0.016 : name.contains("moe") ? 0.008 : 0.004
     }
@@ -27,11 +31,11 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
 
     /// Made by Fixtures/make_tiny_qwen3.py and Fixtures/make_tiny_families.py.
     static let huggingFace = [
-        ("tiny-qwen3-bf16", 0.005), ("tiny-qwen3-affine", 0.027), ("tiny-llama", 0.005), ("tiny-mistral", 0.005),
-        ("tiny-qwen2", 0.005), ("tiny-qwen2-moe", 0.005), ("tiny-qwen3-moe", 0.005), ("tiny-gemma3", 0.005),
-        ("tiny-gemma3-section", 0.005), ("tiny-gpt-oss", 0.03), ("tiny-deepseek-v2", 0.005),
-        ("tiny-deepseek-v3", 0.005), ("tiny-deepseek-v3-fp8", 0.005), ("tiny-phi3", 0.005), ("tiny-glm4-moe", 0.005),
-        ("tiny-gpt-oss-mlx", 0.03), ("tiny-deepseek-v3-mlx", 0.005),
+        ("tiny-qwen3-bf16", 0.01), ("tiny-qwen3-affine", 0.027), ("tiny-llama", 0.01), ("tiny-mistral", 0.02),
+        ("tiny-qwen2", 0.012), ("tiny-qwen2-moe", 0.02), ("tiny-qwen3-moe", 0.03), ("tiny-gemma3", 0.005),
+        ("tiny-gemma3-section", 0.005), ("tiny-gpt-oss", 0.03), ("tiny-deepseek-v2", 0.03),
+        ("tiny-deepseek-v3", 0.02), ("tiny-deepseek-v3-fp8", 0.005), ("tiny-phi3", 0.06), ("tiny-glm4-moe", 0.012),
+        ("tiny-gpt-oss-mlx", 0.03), ("tiny-deepseek-v3-mlx", 0.02),
     ].map { TestCheckpoint($0.0, in: Fixtures.directory, standardErrorMax: $0.1) }
 
     /// Made by Fixtures/make_tiny_gguf.py. llama.cpp, which rounds activations as well, differs by 0.026 to 0.040 on
@@ -48,7 +52,7 @@ struct TestCheckpoint: Sendable, CustomTestStringConvertible {
             ("qwen3-4bit-g64", 0.02), ("qwen3-6bit-g64", 0.02), ("qwen3-mixed_4_6-g64", 0.02), ("qwen3-8bit-g64", 0.02),
             ("llama3-bf16", 0.005), ("llama3-4bit-g64", 0.03), ("qwen2-bf16", 0.005), ("qwen2-4bit-g64", 0.03),
             ("qwen3-moe-bf16", 0.005), ("qwen3-moe-4bit-g64", 0.03), ("qwen3-mxfp4", 0.03), ("qwen3-mxfp8", 0.005),
-            ("qwen3-nvfp4", 0.005), ("qwen3-moe-mxfp4", 0.03), ("deepseek-v2-bf16", 0.005),
+            ("qwen3-nvfp4", 0.005), ("qwen3-moe-mxfp4", 0.03), ("deepseek-v2-bf16", 0.01),
             ("deepseek-v2-4bit-g64", 0.05), ("deepseek-v2-lite-bf16", 0.005), ("deepseek-v2-lite-8bit-g64", 0.05),
         ].map { TestCheckpoint($0.0, in: Fixtures.referenceDirectory, standardErrorMax: $0.1) } : []
 
