@@ -1,6 +1,6 @@
 // The layers a shard holds, as `-l` writes them.
 
-public import Wire
+import Wire
 
 /// A set of layer indices, read from `[0,1,2]`, `0-17,36-53` or a mixture of both.
 public struct LayerList: Equatable, Sendable {

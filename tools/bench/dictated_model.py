@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from affine import to_bfloat16
-from checkpoint_model import GROUP, Checkpoint
+from affine import AffineFormat, to_bfloat16
+from checkpoint_model import Checkpoint
 from model_shape import ModelShape
 
 # The token to come stands so many places before; an answer is no longer.
 DISTANCE = 1024
+# Inputs of a quantized group, which must all be of one kind.
+GROUP = 64
 # A token's code and that of the token it stands for each take 7 parts of 16 of the hidden dimensions, and the rest is
 # constant. All are of one magnitude, so that quantization keeps them, and far above what a random layer adds.
 CODE_PARTS, PARTS = 7, 16
@@ -106,8 +108,8 @@ class DictatedWeights:
         return rows
 
 
-def make_dictated_model(directory: Path, shape: ModelShape, bits: int | None):
-    weights, checkpoint = DictatedWeights(shape), Checkpoint(directory, shape, bits)
+def make_dictated_model(directory: Path, shape: ModelShape, affine: AffineFormat | None):
+    weights, checkpoint = DictatedWeights(shape), Checkpoint(directory, shape, affine)
     for name, _, dimensions in shape.tensors():
         for first in range(0, dimensions[0], ROWS_AT_A_TIME):
             rows = weights.rows(name, first, min(ROWS_AT_A_TIME, dimensions[0] - first), dimensions)

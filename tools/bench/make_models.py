@@ -60,4 +60,4 @@ def make_models(directory: Path, shape: ModelShape, seed: int = 1):
 
 if __name__ == "__main__":
     make_models(Path(sys.argv[1]), QWEN3_0_6B)
-    make_dictated_model(Path(sys.argv[1]) / "dictated", QWEN3_0_6B, bits=4)
+    make_dictated_model(Path(sys.argv[1]) / "dictated", QWEN3_0_6B, mlx(4))
