@@ -135,6 +135,8 @@ final class PartialFile: Sendable {
                     "\(name) does not match its checksum: \(digest) was announced and \(computed) arrived; "
                         + "it has been removed, start again to download it anew")
             }
+            // Another process came to the same end first, and may have removed the part since.
+            if SmallFile.size(blob) == size { return true }
             try checkIsOurs()
             guard fsync(descriptor) == 0 else { throw diskError(path, "cannot be written") }
             guard Glibc.link(path, blob) == 0 || errno == EEXIST else { throw diskError(blob, "cannot be made") }
