@@ -7,11 +7,11 @@
 It computes on the processor, with as many threads as MLX likes. Tokens are made up.
 """
 
-import json
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+
+from peer_loop import made_up, serve
 
 
 class Peer:
@@ -43,20 +43,5 @@ class Peer:
         return {"seconds": sum(self.evaluate([token]) for token in made_up(tokens))}
 
 
-def made_up(count: int) -> list[int]:
-    return [(7 * index + 11) % 1000 for index in range(count)]
-
-
-def main():
-    peer = Peer()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(peer, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Peer())

@@ -11,12 +11,12 @@ request, which asks how likely each token of a text is, from the second on, and 
 "float": true, too, its cache is in float32 as its weights should be.
 """
 
-import json
-import sys
 import time
 
 import llama_cpp
 import numpy as np
+
+from peer_loop import made_up, serve
 
 
 class Peer:
@@ -69,20 +69,5 @@ class Peer:
         return {"logProbabilities": told.tolist(), "tokens": logits.argmax(axis=1).tolist()}
 
 
-def made_up(count: int) -> list[int]:
-    return [(7 * index + 11) % 1000 for index in range(count)]
-
-
-def main():
-    peer = Peer()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(peer, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Peer())
